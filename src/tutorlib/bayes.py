@@ -1,0 +1,170 @@
+"""Bayes' rule for a finite list of hypotheses: condition, predict, normalise.
+
+A belief is a vector of probabilities over hypotheses. Three verbs are enough for the whole book:
+
+* ``condition(prior, likelihood)`` weighs each hypothesis by how well it foretold the evidence;
+* ``predict(belief, transition)`` says what comes next;
+* ``normalise(weights)`` turns weights into shares of one.
+
+``natural_frequencies`` says the same in counts of cases, ``odds`` in ratios.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from tutorlib.bits import ArrayLike, as_tensor, probabilities
+
+__all__ = [
+    "beta_bernoulli",
+    "condition",
+    "evidence",
+    "log_odds",
+    "natural_frequencies",
+    "normalise",
+    "odds",
+    "predict",
+    "probability",
+]
+
+
+def normalise(weights: ArrayLike, dim: int = -1) -> Tensor:
+    """Divide weights by their sum along ``dim``, so that they become probabilities.
+
+    Args:
+        weights: ``[..., hypotheses]``, at least 0; counts will do.
+
+    Raises:
+        ValueError: if a weight is negative or infinite, or if all weights along ``dim`` are 0 (the evidence
+            is impossible under every hypothesis).
+    """
+    weights = as_tensor(weights, "weights")
+    if weights.ndim == 0:
+        raise ValueError("weights: expected at least one axis of weights, got a single number")
+    if (weights < 0).any():
+        raise ValueError(f"weights: expected values of at least 0, got {float(weights.min()):.4g}")
+    if torch.isinf(weights).any():
+        raise ValueError("weights: expected finite values, got infinity")
+    total = weights.sum(dim, keepdim=True)
+    if (total == 0).any():
+        raise ValueError("weights: all are 0, so the evidence is impossible under every hypothesis")
+    return weights / total
+
+
+def _weigh(prior: ArrayLike, likelihood: ArrayLike) -> Tensor:
+    prior = probabilities(prior, name="prior")  # [..., hypotheses]
+    likelihood = as_tensor(likelihood, "likelihood")  # [..., hypotheses]
+    if likelihood.ndim == 0 or prior.shape[-1] != likelihood.shape[-1]:
+        got = "a single number" if likelihood.ndim == 0 else f"{likelihood.shape[-1]}"
+        raise ValueError(
+            f"likelihood: expected one value for each of {prior.shape[-1]} hypotheses, got {got}"
+        )
+    if (likelihood < 0).any():
+        raise ValueError(f"likelihood: expected values of at least 0, got {float(likelihood.min()):.4g}")
+    return prior * likelihood
+
+
+def condition(prior: ArrayLike, likelihood: ArrayLike) -> Tensor:
+    """Bayes' rule: the belief after the evidence, ``prior * likelihood / sum(prior * likelihood)``.
+
+    Args:
+        prior: belief before the evidence, ``[..., hypotheses]``.
+        likelihood: probability (or density) of the evidence under each hypothesis, ``[..., hypotheses]``.
+
+    Returns:
+        The posterior, ``[..., hypotheses]``.
+
+    Raises:
+        ValueError: if the prior is no distribution, a likelihood is negative, the lengths differ, or the
+            evidence is impossible under every hypothesis.
+    """
+    return normalise(_weigh(prior, likelihood))
+
+
+def evidence(prior: ArrayLike, likelihood: ArrayLike) -> Tensor:
+    """Probability of the evidence before it was seen, ``sum(prior * likelihood)`` (marginal likelihood)."""
+    return _weigh(prior, likelihood).sum(-1)
+
+
+def predict(belief: ArrayLike, transition: ArrayLike) -> Tensor:
+    """Belief about what comes next: ``sum_i belief_i * transition[i, j]``.
+
+    Args:
+        belief: ``[..., states]``.
+        transition: ``[..., states, next]``, each row a distribution: the chance of ``next`` from each state.
+
+    Returns:
+        ``[..., next]``. With a table of emission probabilities it is the posterior predictive.
+    """
+    belief = probabilities(belief, name="belief")
+    transition = probabilities(transition, name="transition")
+    if transition.ndim < 2 or belief.shape[-1] != transition.shape[-2]:
+        raise ValueError(
+            f"transition: expected {belief.shape[-1]} rows, one a state, got shape {tuple(transition.shape)}"
+        )
+    dtype = torch.promote_types(belief.dtype, transition.dtype)
+    return torch.einsum("...i,...ij->...j", belief.to(dtype), transition.to(dtype))
+
+
+def odds(p: ArrayLike) -> Tensor:
+    """Odds ``p / (1 - p)`` of an event of probability ``p``; infinite at 1."""
+    p = as_tensor(p, "p")
+    if ((p < 0) | (p > 1)).any():
+        raise ValueError(f"p: expected probabilities in [0, 1], got {p.tolist()}")
+    return p / (1 - p)
+
+
+def log_odds(p: ArrayLike) -> Tensor:
+    """Log-odds ``log2(p / (1 - p))`` in bits. Independent evidence adds up on this scale."""
+    return torch.log2(odds(p))
+
+
+def probability(odds: ArrayLike) -> Tensor:
+    """Probability of an event with these odds, ``odds / (1 + odds)``; the inverse of :func:`odds`."""
+    ratio = as_tensor(odds, "odds")
+    if (ratio < 0).any():
+        raise ValueError(f"odds: expected values of at least 0, got {float(ratio.min()):.4g}")
+    return torch.where(torch.isinf(ratio), 1.0, ratio / (1 + ratio))
+
+
+def natural_frequencies(cases: float, prior: ArrayLike, likelihood: ArrayLike) -> Tensor:
+    """Expected counts among ``cases`` cases: which hypothesis holds, and what is then seen.
+
+    Args:
+        cases: how many cases to imagine, for example 1,000 mornings.
+        prior: ``[hypotheses]``.
+        likelihood: ``[hypotheses, outcomes]``, each row a distribution over what may be seen.
+
+    Returns:
+        Table ``[hypotheses, outcomes]`` of counts that sum to ``cases``. A column, normalised, is a posterior.
+
+    Raises:
+        ValueError: if ``cases`` is not positive or a shape does not fit.
+    """
+    if not cases > 0:
+        raise ValueError(f"cases: expected a positive number, got {cases}")
+    prior = probabilities(prior, name="prior")
+    likelihood = probabilities(likelihood, name="likelihood")
+    if likelihood.ndim != 2 or prior.ndim != 1 or likelihood.shape[0] != prior.shape[0]:
+        raise ValueError(
+            "likelihood: expected a table [hypotheses, outcomes] with one row for each of the "
+            f"{prior.shape[-1]} hypotheses, got shape {tuple(likelihood.shape)}"
+        )
+    return cases * prior[:, None] * likelihood
+
+
+def beta_bernoulli(heads: ArrayLike, tails: ArrayLike, a: float = 1.0, b: float = 1.0) -> Tensor:
+    """Chance that the next toss shows heads, after ``heads`` and ``tails``, for a Beta(a, b) prior.
+
+    ``(heads + a) / (heads + tails + a + b)``; with ``a = b = 1`` it is Laplace's rule of succession.
+
+    Raises:
+        ValueError: if a count is negative or ``a`` or ``b`` is not positive.
+    """
+    heads, tails = as_tensor(heads, "heads"), as_tensor(tails, "tails")
+    if (heads < 0).any() or (tails < 0).any():
+        raise ValueError("heads and tails: expected counts of at least 0")
+    if not (a > 0 and b > 0):
+        raise ValueError(f"a and b: expected positive numbers, got {a} and {b}")
+    return (heads + a) / (heads + tails + a + b)

@@ -1,0 +1,170 @@
+"""Information in bits: surprise, entropy, cross-entropy, KL divergence, total variation, mutual information.
+
+Every function takes probabilities along one axis (the last, unless ``dim`` says otherwise) and works on any
+number of distributions at once. A list, a NumPy array or a tensor will do; the answer is a tensor. Two
+functions start from logits instead, which is more precise when a probability is close to zero.
+
+One bit is the surprise of one toss of a fair coin. To get nats, multiply by ln 2.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = [
+    "cross_entropy",
+    "cross_entropy_from_logits",
+    "entropy",
+    "entropy_from_logits",
+    "kl_divergence",
+    "kl_from_logits",
+    "log_probabilities",
+    "mutual_information",
+    "probabilities",
+    "surprise",
+    "total_variation",
+]
+
+ArrayLike = Tensor | np.ndarray | Sequence | float
+
+NATS_PER_BIT = math.log(2.0)
+SUM_TOLERANCE = 1e-4  # float32 sums over a few hundred symbols stay well inside this
+
+
+def as_tensor(values: ArrayLike, name: str = "values") -> Tensor:
+    """Return ``values`` as a floating tensor; Python numbers and lists become float64.
+
+    Raises:
+        ValueError: if the values are not real numbers, or hold NaN.
+    """
+    if isinstance(values, Tensor):
+        tensor = values
+    else:
+        try:
+            tensor = torch.as_tensor(np.asarray(values, dtype=np.float64))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{name}: expected real numbers, got {values!r}") from error
+    if not tensor.is_floating_point():
+        if tensor.is_complex():
+            raise ValueError(f"{name}: expected real numbers, got dtype {tensor.dtype}")
+        tensor = tensor.to(torch.float64)
+    if torch.isnan(tensor).any():
+        raise ValueError(f"{name}: expected numbers, got NaN")
+    return tensor
+
+
+def probabilities(values: ArrayLike, dim: int = -1, name: str = "probabilities") -> Tensor:
+    """Check that ``values`` are distributions along ``dim`` and return them as a tensor.
+
+    Raises:
+        ValueError: if there is no such axis, a value is negative, or a sum differs from 1 by more than 1e-4.
+    """
+    p = as_tensor(values, name)
+    if p.ndim == 0:
+        raise ValueError(
+            f"{name}: expected at least one axis of probabilities, got a single number {float(p)}"
+        )
+    if (p < 0).any():
+        raise ValueError(f"{name}: expected values of at least 0, got {float(p.min()):.4g}")
+    sums = p.sum(dim)
+    off = (sums - 1).abs()
+    if not bool((off <= SUM_TOLERANCE).all()):
+        worst = sums.flatten()[off.flatten().argmax()]
+        raise ValueError(f"{name}: expected a sum of 1 along axis {dim}, got {float(worst):.6g}")
+    return p
+
+
+def _pair(p: ArrayLike, q: ArrayLike, dim: int) -> tuple[Tensor, Tensor]:
+    p, q = probabilities(p, dim, "p"), probabilities(q, dim, "q")
+    if p.shape[dim] != q.shape[dim]:
+        raise ValueError(f"p and q: expected the same outcomes, got {p.shape[dim]} and {q.shape[dim]}")
+    return p, q
+
+
+def surprise(p: ArrayLike) -> Tensor:
+    """Surprise of an event of probability ``p``: ``log2(1 / p)`` in bits; infinite at ``p = 0``.
+
+    Raises:
+        ValueError: if a value lies outside [0, 1].
+    """
+    p = as_tensor(p, "p")
+    if ((p < 0) | (p > 1)).any():
+        raise ValueError(f"p: expected probabilities in [0, 1], got {p.tolist()}")
+    return -torch.log2(p)
+
+
+def entropy(p: ArrayLike, dim: int = -1) -> Tensor:
+    """Shannon entropy ``H(p) = sum_i p_i log2(1 / p_i)`` in bits.
+
+    Args:
+        p: probabilities ``[..., outcomes, ...]`` with the outcomes along ``dim``.
+
+    Returns:
+        The shape of ``p`` without ``dim``; between 0 and ``log2(outcomes)``.
+    """
+    p = probabilities(p, dim, "p")
+    return torch.special.entr(p).sum(dim) / NATS_PER_BIT + 0.0  # entr has 0 log 0 = 0; + 0.0 turns -0 into 0
+
+
+def cross_entropy(p: ArrayLike, q: ArrayLike, dim: int = -1) -> Tensor:
+    """Cross-entropy ``sum_i p_i log2(1 / q_i)`` in bits: the mean surprise of someone who believes ``q``.
+
+    It is infinite where ``p`` gives weight to an outcome that ``q`` calls impossible.
+    """
+    p, q = _pair(p, q, dim)
+    return -torch.xlogy(p, q).sum(dim) / NATS_PER_BIT
+
+
+def kl_divergence(p: ArrayLike, q: ArrayLike, dim: int = -1) -> Tensor:
+    """Kullback-Leibler divergence ``KL(p || q) = sum_i p_i log2(p_i / q_i)`` in bits.
+
+    The extra surprise paid for believing ``q`` when outcomes follow ``p``; 0 if and only if they are equal.
+    """
+    p, q = _pair(p, q, dim)
+    return (torch.xlogy(p, p) - torch.xlogy(p, q)).sum(dim) / NATS_PER_BIT
+
+
+def total_variation(p: ArrayLike, q: ArrayLike, dim: int = -1) -> Tensor:
+    """Total variation distance ``0.5 sum_i |p_i - q_i|``: the most two beliefs can differ on any event."""
+    p, q = _pair(p, q, dim)
+    return 0.5 * (p - q).abs().sum(dim)
+
+
+def mutual_information(joint: ArrayLike) -> Tensor:
+    """Mutual information in bits of a joint table ``[..., x, y]`` whose last two axes sum to 1."""
+    joint = as_tensor(joint, "joint")
+    if joint.ndim < 2:
+        raise ValueError(f"joint: expected a table [..., x, y], got shape {tuple(joint.shape)}")
+    flat = probabilities(joint.flatten(-2), -1, "joint")  # [..., x * y]
+    independent = joint.sum(-1, keepdim=True) * joint.sum(-2, keepdim=True)  # [..., x, y]
+    return kl_divergence(flat, independent.flatten(-2))
+
+
+def log_probabilities(logits: Tensor, dim: int = -1) -> Tensor:
+    """``log2 softmax(logits)`` in float64, so that small divergences are not rounding error."""
+    return torch.log_softmax(as_tensor(logits, "logits").double(), dim) / NATS_PER_BIT
+
+
+def entropy_from_logits(logits: Tensor, dim: int = -1) -> Tensor:
+    """Entropy in bits of ``softmax(logits)``, stable for extreme logits."""
+    log_q = log_probabilities(logits, dim)
+    weights = torch.exp2(log_q)
+    return -torch.where(weights > 0, weights * log_q, 0.0).sum(dim) + 0.0
+
+
+def cross_entropy_from_logits(p: ArrayLike, logits: Tensor, dim: int = -1) -> Tensor:
+    """Cross-entropy in bits of ``softmax(logits)`` when outcomes follow ``p``."""
+    p = probabilities(p, dim, "p").double()
+    log_q = log_probabilities(logits, dim)
+    return -torch.where(p > 0, p * log_q, 0.0).sum(dim)
+
+
+def kl_from_logits(p: ArrayLike, logits: Tensor, dim: int = -1) -> Tensor:
+    """``KL(p || softmax(logits))`` in bits, stable for extreme logits."""
+    p = probabilities(p, dim, "p").double()
+    return cross_entropy_from_logits(p, logits, dim) - entropy(p, dim)

@@ -1,0 +1,243 @@
+"""The ``tutorlib`` command: train, evaluate, checkpoints, doctor."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib.metadata
+import json
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tutorlib import __version__, checkpoints
+from tutorlib.evaluation import MEASURES, Evaluation, equivalent_window, evaluate, ladder
+from tutorlib.recipes import RECIPES, Recipe
+from tutorlib.training import TrainingPlan, best_device, train
+from tutorlib.tunnels import Tunnel
+
+EVALUATION_SEED = 20_251_227  # not a training seed, so the sequences are fresh
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status. Bad input prints one line and returns 2."""
+    parser = argparse.ArgumentParser(prog="tutorlib", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"tutorlib {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    sub = commands.add_parser("train", help="train a network by its recipe and write a checkpoint")
+    sub.add_argument("recipe", choices=sorted(RECIPES))
+    sub.add_argument("--out", default="runs", help="folder for the checkpoint (default: %(default)s)")
+    sub.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="WHAT.KEY=VALUE",
+        dest="changes",
+        help="change the recipe, e.g. plan.steps=500, model.width=64, tunnel.symbols=8",
+    )
+    sub.add_argument("--device", default=None, help="cpu, cuda, ... (default: a GPU if there is one)")
+    sub.add_argument("--threads", type=int, default=None, help="CPU threads")
+    sub.set_defaults(run=_train)
+
+    sub = commands.add_parser("evaluate", help="compare a checkpoint with the exact posterior and the ladder")
+    sub.add_argument("checkpoint", help="name of one that ships, or a path without an ending")
+    sub.add_argument("--sequences", type=int, default=4096)
+    sub.add_argument("--seed", type=int, default=EVALUATION_SEED)
+    sub.set_defaults(run=_evaluate)
+
+    sub = commands.add_parser("checkpoints", help="list the checkpoints that ship")
+    sub.set_defaults(run=_checkpoints)
+
+    sub = commands.add_parser("doctor", help="print versions and the device, and test the installation")
+    sub.set_defaults(run=_doctor)
+
+    options = parser.parse_args(argv)
+    try:
+        return int(options.run(options))
+    except ValueError as error:
+        print(f"tutorlib: {error}", file=sys.stderr)
+        return 2
+
+
+def _changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:
+    parts: dict[str, dict[str, Any]] = {"tunnel": {}, "model": {}, "plan": {}}
+    for change in changes:
+        where, dot, rest = change.partition(".")
+        key, equals, text = rest.partition("=")
+        if where not in parts or not dot or not equals:
+            raise ValueError(
+                f"--set: expected tunnel.KEY=VALUE, model.KEY=VALUE or plan.KEY=VALUE, got {change!r}"
+            )
+        try:
+            parts[where][key] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            parts[where][key] = text
+    try:
+        plan = replace(recipe.plan, **parts["plan"])
+    except TypeError as error:
+        raise ValueError(f"--set: {error}") from error
+    return replace(
+        recipe,
+        plan=plan,
+        tunnel_config=recipe.tunnel_config | parts["tunnel"],
+        model_config=recipe.model_config | parts["model"],
+    )
+
+
+def _train(options: argparse.Namespace) -> int:
+    recipe = _changed(RECIPES[options.recipe], options.changes)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    device = torch.device(options.device) if options.device else best_device()
+    model, tunnel = recipe.build()
+    folder = Path(options.out)
+    print(f"training {options.recipe} on {device}; stop it at any time, the same command goes on")
+    processor = time.process_time()
+    run = train(
+        model, tunnel, recipe.plan, device=device, folder=folder / f"{options.recipe}.state", progress=True
+    )
+    processor = time.process_time() - processor
+    raw = measure(evaluate(model, tunnel, sequences=4096, generator=_generator(EVALUATION_SEED)))
+    kept, measured = "last", raw
+    if run.average:
+        last = {name: p.detach().clone() for name, p in model.state_dict().items()}
+        model.load_state_dict(last | run.average)
+        averaged = measure(evaluate(model, tunnel, sequences=4096, generator=_generator(EVALUATION_SEED)))
+        if averaged["kl"] < raw["kl"]:
+            kept, measured = "averaged", averaged
+        else:
+            model.load_state_dict(last)
+    card = {
+        "recipe": options.recipe,
+        "command": " ".join(["tutorlib train", options.recipe, *(f"--set {c}" for c in options.changes)]),
+        "targets": "sampled answers, fresh sequences at every step",
+        "plan": recipe.plan.__dict__ | {},
+        "weights": kept,
+        "core_seconds_last_part": round(processor),
+        "seconds": round(run.seconds),
+        "device": device.type,
+        "torch": torch.__version__.split("+")[0],
+        "git": _revision(),
+        "measured": {
+            "sequences": 4096,
+            "seed": EVALUATION_SEED,
+            **{key: float(f"{value:.4g}") for key, value in measured.items()},
+        },
+    }
+    path = checkpoints.save(folder / options.recipe, model, tunnel, card)
+    print(f"wrote {path} and its card")
+    for key, value in measured.items():
+        print(f"  {key:28s} {value:.6f}")
+    return 0
+
+
+def measure(result: Evaluation) -> dict[str, float]:
+    """The measured errors that a card and a report show, by name."""
+    values = {
+        key: result.mean(key) for key in ("entropy_error", "kl", "total_variation", "impossible", "loss")
+    }
+    return {**values, "entropy_mae_averaged_first": result.entropy_mae_averaged_first()}
+
+
+def _generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def _revision() -> str:
+    here = Path(__file__).parent
+    found = subprocess.run(
+        ["git", "-C", str(here), "rev-parse", "--short=12", "HEAD"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return found.stdout.strip() or "unknown"
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    point = checkpoints.load(options.checkpoint)
+    result = evaluate(
+        point.model, point.tunnel, sequences=options.sequences, generator=_generator(options.seed)
+    )
+    rungs = ladder(point.tunnel, sequences=min(options.sequences, 1024), generator=_generator(options.seed))
+    print(
+        f"{options.checkpoint}: {point.card['parameters']:,} parameters, {options.sequences:,} fresh sequences"
+    )
+    for key in ("entropy_error", "kl", "total_variation", "impossible", "loss"):
+        interval = result.interval(key, _generator(options.seed))
+        print(f"  {MEASURES[key]:78s} {interval:.5f}")
+    first = result.entropy_mae_averaged_first()
+    print(f"  {'entropy MAE, averaged over sequences first (the papers release), bits':78s} {first:.5f}")
+    window = equivalent_window(result.mean("kl"), point.tunnel, rungs)
+    at_least = "at least " if window == _last_window(point.tunnel) else ""
+    print(
+        f"  as good as an exact observer who sees {at_least}the last {window:.1f} {point.tunnel.symbols_name}"
+    )
+    print(f"\n  {'reference':24s} {'entropy MAE':>12s} {'KL':>10s} {'impossible':>11s}")
+    for name, rung in rungs.items():
+        kl = rung.mean("kl")
+        print(f"  {name:24s} {rung.mean('entropy_error'):12.4f} {kl:10.4f} {rung.mean('impossible'):11.4f}")
+    return 0
+
+
+def _last_window(tunnel: Tunnel) -> float:
+    return float(tunnel.max_window - 1)
+
+
+def _checkpoints(options: argparse.Namespace) -> int:
+    for name in checkpoints.available():
+        card = checkpoints.read_card(name)
+        errors = card["measured"]
+        print(
+            f"{name:28s} {card['model']['name']:12s} {card['parameters']:8,d} parameters   "
+            f"entropy MAE {errors['entropy_error']:.5f} bits   KL {errors['kl']:.5f} bits"
+        )
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    print(f"tutorlib    {__version__}")
+    print(f"python      {platform.python_version()} on {platform.system()} {platform.machine()}")
+    for package in ("torch", "numpy", "matplotlib", "ipywidgets", "safetensors", "tqdm"):
+        print(f"{package:11s} {importlib.metadata.version(package)}")
+    device = best_device()
+    name = torch.cuda.get_device_name() if device.type == "cuda" else f"{torch.get_num_threads()} threads"
+    print(f"device      {device} ({name})")
+    print(f"checkpoints {', '.join(checkpoints.available()) or 'none'}")
+    start, failures = time.perf_counter(), 0
+    for title, passed in _self_tests(device):
+        failures += not passed
+        print(f"{'ok' if passed else 'FAILED':11s} {title}")
+    print(f"self-test   {failures} failed, {time.perf_counter() - start:.1f} s")
+    return 1 if failures else 0
+
+
+def _self_tests(device: torch.device) -> list[tuple[str, bool]]:
+    recipe = replace(
+        RECIPES["bijection-v8"],
+        tunnel_config={"symbols": 5},
+        model_config={"width": 16},
+        plan=TrainingPlan(steps=300, batch=64),
+    )
+    model, tunnel = recipe.build()
+    law = evaluate(tunnel.exact, tunnel, sequences=64, generator=_generator(0))
+    tests = [("the exact posterior has no divergence from itself", law.mean("kl") < 1e-9)]
+    train(model, tunnel, recipe.plan, device=device)
+    learnt = evaluate(model.cpu(), tunnel, sequences=512, generator=_generator(1)).mean("kl")
+    tests.append(
+        (f"a network learns a bijection of 5 in 300 steps (KL {learnt:.3f} bits < 0.1)", learnt < 0.1)
+    )
+    for name in checkpoints.available():
+        point = checkpoints.load(name)
+        found = evaluate(point.model, point.tunnel, sequences=256, generator=_generator(2)).mean("kl")
+        said = float(json.loads(json.dumps(point.card["measured"]["kl"])))
+        tests.append((f"{name}: KL {found:.5f} bits, its card says {said:.5f}", found < 2 * said + 1e-3))
+    return tests

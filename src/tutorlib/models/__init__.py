@@ -1,0 +1,44 @@
+"""Networks under one interface: tokens ``[batch, time]`` in, logits ``[batch, time, vocab]`` out.
+
+Every model is a :class:`~tutorlib.models.base.SequenceModel`. ``build`` makes one from its name and
+configuration, which is what a checkpoint stores.
+"""
+
+from typing import Any
+
+from tutorlib.models.base import SequenceModel, count_parameters
+from tutorlib.models.mlp import PrefixMLP, TokenMLP, WindowMLP
+from tutorlib.models.transformer import Transformer
+
+MODELS: dict[str, type[SequenceModel]] = {
+    "transformer": Transformer,
+    "mlp-token": TokenMLP,
+    "mlp-window": WindowMLP,
+    "mlp-prefix": PrefixMLP,
+}
+
+
+def build(name: str, **config: Any) -> SequenceModel:
+    """Build the model called ``name`` (a key of ``MODELS``) with its own keyword arguments.
+
+    Raises:
+        ValueError: if there is no such model or an argument does not fit it.
+    """
+    if name not in MODELS:
+        raise ValueError(f"model: expected one of {', '.join(MODELS)}, got {name!r}")
+    try:
+        return MODELS[name](**config)
+    except TypeError as error:
+        raise ValueError(f"model {name}: {error}") from error
+
+
+__all__ = [
+    "MODELS",
+    "PrefixMLP",
+    "SequenceModel",
+    "TokenMLP",
+    "Transformer",
+    "WindowMLP",
+    "build",
+    "count_parameters",
+]

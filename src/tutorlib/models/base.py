@@ -1,0 +1,103 @@
+"""The interface that every network in the book has."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["SequenceModel", "count_parameters"]
+
+Record = dict[str, Tensor]
+
+
+class SequenceModel(nn.Module, ABC):
+    """Maps tokens to logits over the next token, position by position, never looking ahead.
+
+    Attributes:
+        name: its key in ``tutorlib.models.MODELS``.
+        vocab: number of token ids, and the width of the logits.
+        context: the longest sequence it can read.
+    """
+
+    name: str
+    vocab: int
+    context: int
+
+    @abstractmethod
+    def forward(self, tokens: Tensor, at: Tensor | None = None, record: Record | None = None) -> Tensor:
+        """Logits for the token that follows each position.
+
+        Args:
+            tokens: int64 ``[batch, time]``.
+            at: int64 ``[scored]``, the positions wanted; all of them if None. Asking for few is cheaper.
+            record: an empty dict to be filled with the activations named in the class's description.
+
+        Returns:
+            Logits ``[batch, time, vocab]``, or ``[batch, scored, vocab]`` with ``at``.
+
+        Raises:
+            ValueError: if the tokens have another shape, dtype, device or range, or are too many.
+        """
+
+    def initialise(self, generator: torch.Generator | None) -> None:
+        """Draw the starting weights: rows and matrices of unit scale, and each block's last matrix at zero.
+
+        So a fresh network is the identity along its residual stream and its logits have size about 1.
+
+        Args:
+            generator: on the CPU; one with seed 0 if None. The global generator plays no part.
+        """
+        generator = torch.Generator().manual_seed(0) if generator is None else generator
+        with torch.no_grad():
+            for name, module in self.named_modules():
+                if isinstance(module, nn.Embedding | nn.Linear):
+                    fan_in = module.weight.shape[-1]
+                    starts_at_zero = {"output", "down"} & set(name.split("."))
+                    scale = 0.0 if starts_at_zero else fan_in**-0.5
+                    module.weight.copy_(scale * torch.randn(module.weight.shape, generator=generator))
+
+    @abstractmethod
+    def config(self) -> dict[str, object]:
+        """The arguments that build this model again, JSON-ready."""
+
+    def check_tokens(self, tokens: Tensor, at: Tensor | None) -> Tensor:
+        """Check the arguments of ``forward``; return the positions wanted, int64 ``[scored]``."""
+        device = next(self.parameters()).device
+        if not isinstance(tokens, Tensor) or tokens.ndim != 2:
+            got = tuple(tokens.shape) if isinstance(tokens, Tensor) else type(tokens).__name__
+            raise ValueError(f"tokens: expected a tensor [batch, time], got {got}")
+        if tokens.dtype != torch.int64:
+            raise ValueError(f"tokens: expected dtype int64, got {tokens.dtype}")
+        if tokens.device != device:
+            raise ValueError(f"tokens: expected device {device} (the model's), got {tokens.device}")
+        time = tokens.shape[1]
+        if not 1 <= time <= self.context:
+            raise ValueError(f"tokens: expected 1 to {self.context} positions (the context), got {time}")
+        # Reading the range waits for the device, and an embedding refuses a bad id anyway, so not in training.
+        low, high = (0, 0) if self.training else (int(tokens.min()), int(tokens.max()))
+        if low < 0 or high >= self.vocab:
+            raise ValueError(f"tokens: expected ids 0 to {self.vocab - 1}, got {low} to {high}")
+        if at is None:
+            return torch.arange(time, device=device)
+        at = at.to(device)
+        if at.ndim != 1 or at.dtype != torch.int64 or not len(at):
+            raise ValueError(f"at: expected int64 [scored], got {at.dtype} {tuple(at.shape)}")
+        if int(at.min()) < 0 or int(at.max()) >= time:
+            raise ValueError(
+                f"at: expected positions 0 to {time - 1}, got {int(at.min())} to {int(at.max())}"
+            )
+        return at
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Number of trained parameters; a tied matrix counts once."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def check_sizes(**sizes: int) -> None:
+    """Raise a ValueError naming the first size that is not a positive integer."""
+    for key, value in sizes.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ValueError(f"{key}: expected a positive integer, got {value!r}")

@@ -1,0 +1,68 @@
+"""How each checkpoint that ships was trained: ``tutorlib train NAME`` repeats it.
+
+All are trained on sampled answers. Seconds in the notes are of one core of a small server and only say what
+order of patience is needed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from tutorlib.models import SequenceModel, build
+from tutorlib.training import TrainingPlan
+from tutorlib.tunnels import TUNNELS, Tunnel
+
+__all__ = ["RECIPES", "Recipe"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A tunnel, a model and a plan.
+
+    Attributes:
+        tunnel: name in ``TUNNELS``; ``tunnel_config`` are its arguments.
+        model: name in ``MODELS``; ``model_config`` are its arguments besides ``vocab`` and ``context``.
+        plan: the training run; its seed also draws the starting weights.
+    """
+
+    tunnel: str
+    tunnel_config: dict[str, Any]
+    model: str
+    model_config: dict[str, Any]
+    plan: TrainingPlan
+
+    def build(self) -> tuple[SequenceModel, Tunnel]:
+        """The untrained model and its tunnel."""
+        if self.tunnel not in TUNNELS:
+            raise ValueError(f"tunnel: expected one of {', '.join(TUNNELS)}, got {self.tunnel!r}")
+        try:
+            tunnel = TUNNELS[self.tunnel](**self.tunnel_config)
+        except TypeError as error:
+            raise ValueError(f"tunnel {self.tunnel}: {error}") from error
+        weights = torch.Generator().manual_seed(self.plan.seed)
+        config = {"vocab": tunnel.vocab, "context": tunnel.length, "generator": weights, **self.model_config}
+        return build(self.model, **config), tunnel
+
+
+LONG = TrainingPlan(steps=60_000, batch=(64, 128, 256), decay=0.6, averaging=0.998)
+MEDIUM = TrainingPlan(steps=12_000, batch=(64, 128, 256), decay=0.6, averaging=0.998)
+
+RECIPES = {
+    "bijection-v20": Recipe("bijection", {"symbols": 20}, "transformer", {"width": 32}, LONG),
+    "bijection-v8": Recipe("bijection", {"symbols": 8}, "transformer", {"width": 32}, MEDIUM),
+    "bijection-v20-deep": Recipe(
+        "bijection",
+        {"symbols": 20},
+        "transformer",
+        {"width": 64, "layers": 2, "heads": 2},
+        TrainingPlan(steps=20_000, batch=(64, 128, 256), decay=0.6, averaging=0.998),
+    ),
+    "bijection-v20-mlp-token": Recipe("bijection", {"symbols": 20}, "mlp-token", {"width": 64}, MEDIUM),
+    "bijection-v20-mlp-window": Recipe(
+        "bijection", {"symbols": 20}, "mlp-window", {"width": 64, "window": 9}, MEDIUM
+    ),
+    "bijection-v20-mlp-prefix": Recipe("bijection", {"symbols": 20}, "mlp-prefix", {"width": 64}, MEDIUM),
+}

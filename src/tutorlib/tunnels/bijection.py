@@ -1,0 +1,126 @@
+"""The bijection tunnel: a secret one-to-one pairing of keys and values, revealed pair by pair.
+
+Source: arXiv 2512.22471 (all versions), task 1. There V = 20 and the exact entropy before the k-th pair is
+``log2(V - k + 1)`` bits, because each value can be used once.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tutorlib.tunnels.base import Batch, Predictor, Tunnel
+
+__all__ = ["Bijection"]
+
+
+class Bijection(Tunnel):
+    """Sequences ``k1 v1 k2 v2 ... kL`` where ``v = f(k)`` for a fresh uniform bijection ``f``.
+
+    Keys are the tokens ``0 .. V-1``, values the tokens ``V .. 2V-1``. The position of every key is scored:
+    the question is which value follows. Keys come without replacement unless ``replacement`` is true.
+
+    Args:
+        symbols: V, the number of keys and of values, at least 2.
+        pairs: how many keys are asked, L; the default is V. Without replacement at most V.
+        replacement: draw each key afresh, so that one may come back (and its value is then certain).
+
+    Raises:
+        ValueError: if ``symbols < 2``, or ``pairs`` does not fit.
+    """
+
+    name = "bijection"
+    symbols_name = "pairs"
+
+    def __init__(self, symbols: int = 20, pairs: int | None = None, replacement: bool = False) -> None:
+        if not isinstance(symbols, int) or symbols < 2:
+            raise ValueError(f"symbols: expected an integer of at least 2, got {symbols!r}")
+        pairs = symbols if pairs is None else pairs
+        most = float("inf") if replacement else symbols
+        if not isinstance(pairs, int) or not 1 <= pairs <= most:
+            limit = "at least 1" if replacement else f"from 1 to {symbols} (keys come without replacement)"
+            raise ValueError(f"pairs: expected an integer {limit}, got {pairs!r}")
+        self.symbols, self.pairs, self.replacement = symbols, pairs, replacement
+        self.vocab = 2 * symbols
+        self.length = 2 * pairs - 1
+        self.scored = torch.arange(0, self.length, 2)  # [pairs]
+        self.answers = torch.arange(symbols, 2 * symbols)  # [symbols]
+        self.max_window = max(pairs - 1, 1)
+
+    def sample(self, batch: int, generator: torch.Generator) -> Batch:
+        """Draw ``batch`` bijections and the order in which their keys are asked."""
+        if not isinstance(batch, int) or batch < 1:
+            raise ValueError(f"batch: expected a positive integer, got {batch!r}")
+        shape, device = (batch, self.symbols), generator.device
+        bijection = torch.rand(shape, generator=generator, device=device).argsort(-1)  # [batch, symbols]
+        if self.replacement:
+            keys = torch.randint(self.symbols, (batch, self.pairs), generator=generator, device=device)
+        else:
+            keys = torch.rand(shape, generator=generator, device=device).argsort(-1)[:, : self.pairs]
+        values = bijection.gather(-1, keys) + self.symbols  # [batch, pairs]
+        tokens = torch.stack((keys, values), -1).flatten(1)[:, : self.length]  # [batch, 2 * pairs - 1]
+        return Batch(tokens=tokens, targets=values)
+
+    def window(self, batch: Batch, steps: int) -> Tensor:
+        """Exact predictive from the key asked and the last ``steps`` pairs before it.
+
+        A key seen in the window has its value; any other key has one of the values not seen in the window,
+        each equally likely. ``steps`` at or above the number of pairs seen is the exact posterior.
+        """
+        if steps < 0:
+            raise ValueError(f"steps: expected at least 0, got {steps}")
+        keys, values = self._pairs(batch)  # [batch, pairs] each
+        asked = torch.arange(self.pairs, device=keys.device)
+        past = asked[:, None] - asked  # [pairs, pairs]: how many pairs ago
+        seen = ((past >= 1) & (past <= steps)).double()  # [pairs, pairs]
+        is_value = functional.one_hot(values - self.symbols, self.symbols).double()  # [batch, pairs, symbols]
+        used = (seen @ is_value).clamp(max=1)  # [batch, pairs, symbols]: values ruled out
+        same_key = (keys[:, :, None] == keys[:, None, :]) & (seen > 0)  # [batch, pairs, pairs]
+        known = (same_key.double() @ is_value).clamp(max=1)  # [batch, pairs, symbols]: the value, if known
+        left = 1 - used
+        free = left / left.sum(-1, keepdim=True).clamp(min=1)  # [batch, pairs, symbols]
+        answer = torch.where(known.sum(-1, keepdim=True) > 0, known, free)
+        return functional.pad(answer, (self.symbols, 0))  # [batch, pairs, vocab]: keys are never an answer
+
+    def entropy_law(self) -> Tensor:
+        """Exact entropy in bits before each pair, ``log2(V - k + 1)`` for ``k = 1 .. L``, float64 ``[pairs]``.
+
+        Raises:
+            ValueError: with replacement, where the entropy depends on which keys came back.
+        """
+        if self.replacement:
+            raise ValueError("entropy_law: holds without replacement only; use exact(batch) instead")
+        return torch.log2(self.symbols - torch.arange(self.pairs, dtype=torch.float64))
+
+    def position_lookup(self, batch: Batch) -> Tensor:
+        """A fraud with the right entropy: spreads over ``V - k + 1`` values that ignore what was seen.
+
+        It reads nothing but the position, so its entropy error is 0 while half its mass is on used values.
+        """
+        allowed = torch.arange(self.symbols)[None, :] < (self.symbols - torch.arange(self.pairs))[:, None]
+        p = allowed.double() / allowed.sum(-1, keepdim=True)  # [pairs, symbols]
+        p = functional.pad(p, (self.symbols, 0)).to(batch.tokens.device)  # [pairs, vocab]
+        return p.expand(len(batch), self.pairs, self.vocab)
+
+    def references(self) -> dict[str, Predictor]:
+        """The ladder, with the position look-up in front of it where keys come without replacement."""
+        rungs = super().references()
+        return rungs if self.replacement else {"position look-up": self.position_lookup, **rungs}
+
+    def config(self) -> dict[str, object]:
+        """The arguments that build this tunnel again."""
+        return {"symbols": self.symbols, "pairs": self.pairs, "replacement": self.replacement}
+
+    def _pairs(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        tokens, targets = batch.tokens, batch.targets
+        if tokens.ndim != 2 or tokens.shape[1] != self.length:
+            raise ValueError(f"tokens: expected [batch, {self.length}], got {tuple(tokens.shape)}")
+        keys = tokens[:, 0::2]  # [batch, pairs]
+        # The value of the last key is asked, not shown; it stands in no window, so the target may fill in.
+        values = torch.cat((tokens[:, 1::2], targets[:, -1:]), 1)  # [batch, pairs]
+        if (keys < 0).any() or (keys >= self.symbols).any():
+            raise ValueError(f"tokens: expected keys 0 to {self.symbols - 1} at even positions")
+        if (values < self.symbols).any() or (values >= self.vocab).any():
+            raise ValueError(f"tokens: expected values {self.symbols} to {self.vocab - 1} at odd positions")
+        return keys, values
