@@ -225,7 +225,7 @@ def _self_tests(device: torch.device) -> list[tuple[str, bool]]:
         RECIPES["bijection-v8"],
         tunnel_config={"symbols": 5},
         model_config={"width": 16},
-        plan=TrainingPlan(steps=300, batch=64),
+        plan=TrainingPlan(steps=150, batch=64),
     )
     model, tunnel = recipe.build()
     law = evaluate(tunnel.exact, tunnel, sequences=64, generator=_generator(0))
@@ -233,7 +233,7 @@ def _self_tests(device: torch.device) -> list[tuple[str, bool]]:
     train(model, tunnel, recipe.plan, device=device)
     learnt = evaluate(model.cpu(), tunnel, sequences=512, generator=_generator(1)).mean("kl")
     tests.append(
-        (f"a network learns a bijection of 5 in 300 steps (KL {learnt:.3f} bits < 0.1)", learnt < 0.1)
+        (f"a network learns a bijection of 5 in 150 steps (KL {learnt:.3f} bits < 0.1)", learnt < 0.1)
     )
     for name in checkpoints.available():
         point = checkpoints.load(name)

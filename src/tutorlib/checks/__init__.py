@@ -1,0 +1,87 @@
+"""Self-checks that name the likely mistake. One module for each chapter; ``tutorlib.course`` runs them.
+
+A check knows a right answer, how to judge any answer, and at least three typical wrong answers with words that
+their hint must contain. The tests hold every check to all of these.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Check", "Verdict", "expect_number", "right", "wrong"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judgement of an answer: is it right, and what to say."""
+
+    ok: bool
+    message: str
+
+
+def right(message: str) -> Verdict:
+    """A verdict of right, with a sentence on why it matters."""
+    return Verdict(True, message)
+
+
+def wrong(message: str) -> Verdict:
+    """A verdict of wrong, with a hint that fits the mistake."""
+    return Verdict(False, message)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One exercise's check.
+
+    Attributes:
+        id: ``"01-a"``: chapter and letter.
+        judge: gives a verdict on any answer; never raises on a wrong one.
+        correct: computes a right answer.
+        wrong: typical wrong answers, each computed by a function, with words its hint must contain.
+    """
+
+    id: str
+    judge: Callable[[Any], Verdict]
+    correct: Callable[[], Any]
+    wrong: tuple[tuple[Callable[[], Any], str], ...]
+
+
+def as_number(answer: Any) -> float | None:
+    """The answer as a float, or None if it is not one real number."""
+    if isinstance(answer, bool | str | bytes):
+        return None
+    try:
+        value = float(answer)
+    except (TypeError, ValueError, RuntimeError):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def expect_number(
+    value: float, praise: str, slips: Mapping[float, str], otherwise: str, tolerance: float = 5e-4
+) -> Callable[[Any], Verdict]:
+    """A judge for one number, which recognises the results of typical mistakes.
+
+    Args:
+        value: the right answer.
+        praise: said when it is right.
+        slips: for each number that a typical mistake leads to, the hint.
+        otherwise: the hint for any other number.
+        tolerance: largest distance that counts as equal.
+    """
+
+    def judge(answer: Any) -> Verdict:
+        number = as_number(answer)
+        if number is None:
+            return wrong(f"expected one number, got {type(answer).__name__}: {answer!r:.60}")
+        if abs(number - value) <= tolerance:
+            return right(praise)
+        for slip, hint in slips.items():
+            if abs(number - slip) <= tolerance:
+                return wrong(hint)
+        return wrong(otherwise)
+
+    return judge

@@ -1,0 +1,71 @@
+"""What a reader does in a chapter: predict before running, and check an answer.
+
+Nothing is sent anywhere; there is no server and no account.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tutorlib.checks import Check, Verdict, as_number, c01, c08
+
+__all__ = ["CHECKS", "Check", "Prediction", "Verdict", "check", "predict"]
+
+CHECKS: dict[str, Check] = {item.id: item for item in (*c01.CHECKS, *c08.CHECKS)}
+
+
+def check(exercise: str, answer: Any) -> bool:
+    """Judge an answer, print the verdict with a hint, and return whether it is right.
+
+    Args:
+        exercise: such as ``"01-a"``.
+        answer: yours; ``...`` means not answered yet.
+
+    Raises:
+        ValueError: if there is no such exercise.
+    """
+    if exercise not in CHECKS:
+        raise ValueError(f"exercise: expected one of {', '.join(CHECKS)}, got {exercise!r}")
+    if answer is ...:
+        print(f"{exercise}: not answered yet. Replace the ... above and run the cell again.")
+        return False
+    verdict = CHECKS[exercise].judge(answer)
+    print(f"{exercise}: {'✓' if verdict.ok else '✗'} {verdict.message}")
+    return verdict.ok
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A guess that was made before the answer was seen."""
+
+    question: str
+    guess: float | None
+
+    def compare(self, answer: float, unit: str = "", digits: int = 2) -> None:
+        """Print the guess beside the answer."""
+        unit = f" {unit}" if unit else ""
+        if self.guess is None:
+            print(f"{self.question} The answer is {answer:.{digits}f}{unit}; you made no guess.")
+            return
+        gap = abs(self.guess - answer)
+        print(
+            f"{self.question} You said {self.guess:.{digits}f}{unit}, the answer is {answer:.{digits}f}{unit}: "
+            f"{gap:.{digits}f}{unit} away."
+        )
+
+
+def predict(question: str, guess: Any = ...) -> Prediction:
+    """Note a guess before the answer is computed; ``...`` means no guess yet.
+
+    Raises:
+        ValueError: if the guess is not one number.
+    """
+    if guess is ...:
+        print(f"{question} No guess yet: write a number in place of the ... first.")
+        return Prediction(question, None)
+    number = as_number(guess)
+    if number is None:
+        raise ValueError(f"guess: expected one number, got {guess!r}")
+    print(f"{question} Your guess is {number:g}.")
+    return Prediction(question, number)

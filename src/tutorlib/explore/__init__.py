@@ -1,0 +1,9 @@
+"""Explorers: pictures in the page that answer to the reader's hand, with no kernel and no network.
+
+Each is a self-contained piece of HTML and plain JavaScript. Its first state is drawn by Python, so a printed
+page, GitHub or a reader without JavaScript still see a picture.
+"""
+
+from tutorlib.explore.base import Explorer
+
+__all__ = ["Explorer"]
