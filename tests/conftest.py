@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
+from chapter import CHAPTERS
 
 ROOT = Path(__file__).resolve().parents[1]
-CHAPTERS = sorted((ROOT / "chapters").glob("[0-9][0-9]_*.ipynb"))
 
 # Two threads of the numerical libraries at most, whatever the machine, before anything imports them.
 os.environ.setdefault("OMP_NUM_THREADS", "2")

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from site_setting import Site, read_site
+from site_setting import ROOT, Site, read_site
 
 Cell = dict[str, Any]
 IGNORE_OUTPUT = "nbval-ignore-output"
+CHAPTERS = sorted((ROOT / "chapters").glob("[0-9][0-9]_*.ipynb"))
 
 
 @dataclass

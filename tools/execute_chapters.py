@@ -49,7 +49,7 @@ def kernel_environment(threads: int = 1) -> dict[str, str]:
         "MKL_NUM_THREADS": str(threads),
         "PYTHONHASHSEED": "0",
         "SOURCE_DATE_EPOCH": "0",  # no dates in figures
-        "IPYTHONDIR": str(Path(tempfile.gettempdir()) / "tutorlib-ipython"),  # no start-up files of the user
+        "IPYTHONDIR": str(ROOT / "build" / "ipython"),  # no start-up files of the user
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # the debugger's warning about frozen modules
     }
 

@@ -55,8 +55,8 @@ if [ ! -d .venv ]; then
 fi
 
 echo "setup: installing requirements/lock.txt (a few minutes the first time)"
-.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/lock.txt
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+.venv/bin/python -m pip install -qq --disable-pip-version-check -r requirements/lock.txt
+.venv/bin/python -m pip install -qq --disable-pip-version-check --no-build-isolation --no-deps -e .
 .venv/bin/python -m pip check
 # Otherwise matplotlib announces its font cache on stderr in the first notebook that plots.
 .venv/bin/python -c 'import matplotlib.font_manager'

@@ -23,7 +23,7 @@ COLOURS = {
     "ink": "#1F2937",
 }
 
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
     "axes.facecolor": "white",
