@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from chapter import CHAPTERS
 
 ROOT = Path(__file__).resolve().parents[1]
