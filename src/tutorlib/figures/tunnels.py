@@ -1,0 +1,119 @@
+"""Figures of the wind tunnels: the exact answer in blue, networks in vermilion, yardsticks in grey."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from tutorlib.figures.style import COLOURS, new_figure
+
+__all__ = ["attention_map", "belief_steps", "entropy_by_position", "measures_by_rung", "training_curve"]
+
+MARKERS = "osD^vP"
+MODEL_COLOURS = (COLOURS["model"], COLOURS["second"], COLOURS["good"], COLOURS["third"])
+
+
+def belief_steps(steps: Sequence[Tensor], titles: Sequence[str], labels: Sequence[str]) -> Figure:
+    """A belief over the same answers at several moments, one panel each.
+
+    Args:
+        steps: probabilities ``[answers]`` for each moment.
+        titles: one a panel.
+        labels: names of the answers.
+    """
+    fig, axes = new_figure(2.3 * len(steps), 2.6, columns=len(steps), sharey=True, squeeze=False)
+    for axis, belief, title in zip(axes[0], steps, titles, strict=True):
+        bars = axis.bar(labels, belief.tolist(), color=COLOURS["exact"], width=0.7)
+        for bar, share in zip(bars, belief.tolist(), strict=True):
+            text = "ruled out" if share == 0 else f"{share:.2f}"
+            axis.text(bar.get_x() + 0.35, share + 0.02, text, ha="center", fontsize=8, color=COLOURS["ink"])
+        axis.set(title=title, ylim=(0, 1.12))
+    axes[0, 0].set_ylabel("probability")
+    return fig
+
+
+def entropy_by_position(exact: Tensor, predictions: Mapping[str, Tensor], unit: str = "pair k") -> Figure:
+    """Mean entropy at each scored position, and the size of each error on a logarithmic scale.
+
+    Args:
+        exact: exact entropy in bits, ``[scored]``.
+        predictions: name -> mean entropy of a predictor in bits, ``[scored]``.
+        unit: label of the positions, counted from 1.
+    """
+    fig, (left, right) = new_figure(9.0, 3.6, columns=2)
+    k = range(1, len(exact) + 1)
+    left.plot(k, exact.tolist(), color=COLOURS["exact"], label="exact", zorder=3)
+    for (name, entropy), marker, colour in zip(predictions.items(), MARKERS, MODEL_COLOURS, strict=False):
+        options = {"marker": marker, "color": colour, "markersize": 4.5}
+        left.plot(k, entropy.tolist(), linestyle="none", label=name, zorder=4, **options)
+        gap = (entropy - exact).abs().clamp(min=1e-6)  # [scored]
+        right.semilogy(k, gap.tolist(), linewidth=1, label=name, **options)
+    left.set(title="Entropy of the next value", xlabel=unit, ylabel="bits", ylim=(-0.15, None))
+    right.set(title="Distance from the exact entropy", xlabel=unit, ylabel="bits, logarithmic")
+    left.legend()
+    right.legend()
+    return fig
+
+
+def training_curve(history: Sequence[Mapping[str, float]], floor: float) -> Figure:
+    """Training loss in bits above the entropy floor, on a logarithmic scale.
+
+    Args:
+        history: entries with ``step`` and ``loss_bits``.
+        floor: the loss of the exact posterior in bits.
+    """
+    fig, axis = new_figure(7.0, 3.2)
+    steps = [entry["step"] for entry in history]
+    above = [max(entry["loss_bits"] - floor, 1e-4) for entry in history]
+    axis.semilogy(steps, above, color=COLOURS["model"], marker="o", markersize=4)
+    axis.set(title="Training loss above the exact floor", xlabel="step", ylabel="bits, logarithmic")
+    return fig
+
+
+def measures_by_rung(rows: Mapping[str, tuple[float, float, float]], networks: Sequence[str] = ()) -> Figure:
+    """Three measures beside each other for every rung of the ladder.
+
+    Args:
+        rows: name -> (entropy MAE in bits, KL in bits, impossible mass); an infinite KL is written as such.
+        networks: the names to be drawn in the colour of networks.
+    """
+    fig, axes = new_figure(9.5, 0.34 * len(rows) + 1.2, columns=3, sharey=True)
+    names = list(rows)
+    colours = [COLOURS["model"] if name in networks else COLOURS["reference"] for name in names]
+    titles = ("entropy MAE, bits", "KL(exact || predictor), bits", "mass on impossible values")
+    for column, (axis, title) in enumerate(zip(axes, titles, strict=True)):
+        values = [rows[name][column] for name in names]
+        finite = [value for value in values if value != float("inf")]
+        top = max(finite) * 1.35 or 1.0
+        axis.barh(names, [min(value, top) for value in values], color=colours, height=0.65)
+        for row, value in enumerate(values):
+            text = "infinite" if value == float("inf") else f"{value:.4f}" if value < 0.1 else f"{value:.2f}"
+            inside = value > 0.7 * top
+            axis.text(
+                min(value, top) + (-0.02 if inside else 0.02) * top,
+                row,
+                text,
+                va="center",
+                ha="right" if inside else "left",
+                fontsize=9,
+                color="white" if inside else COLOURS["ink"],
+            )
+        axis.set(title=title, xlim=(0, top))
+        axis.title.set_fontsize(10)
+        axis.grid(axis="y", visible=False)
+    axes[0].invert_yaxis()
+    return fig
+
+
+def attention_map(weights: Tensor, labels: Sequence[str], rows: Sequence[str], title: str) -> Figure:
+    """Attention weights ``[rows, positions]``: who asks, down; who is looked at, across."""
+    fig, axis = new_figure(8.5, 0.28 * len(rows) + 1.3)
+    image = axis.imshow(weights.tolist(), cmap="Blues", vmin=0, aspect="auto")
+    axis.set_xticks(range(len(labels)), labels, fontsize=7, rotation=90)
+    axis.set_yticks(range(len(rows)), rows, fontsize=8)
+    axis.set(title=title, xlabel="position looked at", ylabel="position asking")
+    axis.grid(visible=False)
+    fig.colorbar(image, ax=axis, label="weight")
+    return fig
