@@ -100,11 +100,9 @@ def _train(options: argparse.Namespace) -> int:
     model, tunnel = recipe.build()
     folder = Path(options.out)
     print(f"training {options.recipe} on {device}; stop it at any time, the same command goes on")
-    processor = time.process_time()
     run = train(
         model, tunnel, recipe.plan, device=device, folder=folder / f"{options.recipe}.state", progress=True
     )
-    processor = time.process_time() - processor
     raw = measure(evaluate(model, tunnel, sequences=4096, generator=_generator(EVALUATION_SEED)))
     kept, measured = "last", raw
     if run.average:
@@ -121,8 +119,7 @@ def _train(options: argparse.Namespace) -> int:
         "targets": "sampled answers, fresh sequences at every step",
         "plan": recipe.plan.__dict__ | {},
         "weights": kept,
-        "core_seconds_last_part": round(processor),
-        "seconds": round(run.seconds),
+        "core_seconds": round(run.core_seconds),
         "device": device.type,
         "torch": torch.__version__.split("+")[0],
         "git": _revision(),

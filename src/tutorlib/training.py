@@ -84,12 +84,14 @@ class TrainingRun:
         history: one entry a logged step: ``step``, ``loss_bits`` (mean since the last entry), ``seconds``.
         average: running average of the weights by name, if the plan asked for one.
         seconds: wall time spent in steps, over all resumptions.
+        core_seconds: processor time of the same steps, summed over threads.
     """
 
     plan: TrainingPlan
     history: list[dict[str, float]] = field(default_factory=list)
     average: dict[str, Tensor] = field(default_factory=dict)
     seconds: float = 0.0
+    core_seconds: float = 0.0
 
 
 def best_device() -> torch.device:
@@ -156,7 +158,7 @@ def train(
     at = tunnel.scored.to(device)
     total, counted = torch.zeros((), device=device), 0
     for step in _steps(start, plan.steps, progress):
-        clock = time.perf_counter()
+        clock, processor = time.perf_counter(), time.process_time()
         scale = learning_rate_scale(plan, step)
         for optimiser, rates in zip(optimisers, full_rates, strict=True):
             for group, rate in zip(optimiser.param_groups, rates, strict=True):
@@ -171,11 +173,12 @@ def train(
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         total, counted = total + loss.detach(), counted + 1
-        with torch.no_grad():
-            for name, p in model.named_parameters():
-                if name in run.average:
-                    run.average[name].lerp_(p, 1 - plan.averaging)
+        if run.average:
+            with torch.no_grad():
+                current = [p for name, p in model.named_parameters() if name in run.average]
+                torch._foreach_lerp_(list(run.average.values()), current, 1 - plan.averaging)
         run.seconds += time.perf_counter() - clock
+        run.core_seconds += time.process_time() - processor
         done = step + 1
         if done % log_every == 0 or done == plan.steps:
             mean = float(total) / counted / NATS_PER_BIT
@@ -238,7 +241,7 @@ class _Store:
         for name, value in state["average"].items():
             self.run.average[name].copy_(value)
         self.run.history[:] = state["history"]
-        self.run.seconds = state["seconds"]
+        self.run.seconds, self.run.core_seconds = state["seconds"], state["core_seconds"]
         return step
 
     def save(self, step: int) -> None:
@@ -252,6 +255,7 @@ class _Store:
             "average": self.run.average,
             "history": self.run.history,
             "seconds": self.run.seconds,
+            "core_seconds": self.run.core_seconds,
         }
         torch.save(state, self.folder / "state.tmp")
         os.replace(self.folder / "state.tmp", self.folder / "state.pt")
