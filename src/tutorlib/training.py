@@ -175,7 +175,7 @@ def train(
         total, counted = total + loss.detach(), counted + 1
         if run.average:
             with torch.no_grad():
-                current = [p for name, p in model.named_parameters() if name in run.average]
+                current: list[Tensor] = [p for name, p in model.named_parameters() if name in run.average]
                 torch._foreach_lerp_(list(run.average.values()), current, 1 - plan.averaging)
         run.seconds += time.perf_counter() - clock
         run.core_seconds += time.process_time() - processor
