@@ -49,20 +49,22 @@ class Recipe:
 
 LONG = TrainingPlan(steps=60_000, batch=(64, 128, 256), decay=0.6, averaging=0.998)
 MEDIUM = TrainingPlan(steps=12_000, batch=(64, 128, 256), decay=0.6, averaging=0.998)
+SHORT = TrainingPlan(steps=6_000, batch=(32, 64, 128), decay=0.6, averaging=0.998)
 
+V20, V8 = {"symbols": 20}, {"symbols": 8}
 RECIPES = {
-    "bijection-v20": Recipe("bijection", {"symbols": 20}, "transformer", {"width": 32}, LONG),
-    "bijection-v8": Recipe("bijection", {"symbols": 8}, "transformer", {"width": 32}, MEDIUM),
+    "bijection-v20": Recipe("bijection", V20, "transformer", {"width": 32}, LONG),
+    "bijection-v8": Recipe("bijection", V8, "transformer", {"width": 32}, MEDIUM),
     "bijection-v20-deep": Recipe(
         "bijection",
-        {"symbols": 20},
+        V20,
         "transformer",
         {"width": 64, "layers": 2, "heads": 2},
-        TrainingPlan(steps=20_000, batch=(64, 128, 256), decay=0.6, averaging=0.998),
+        TrainingPlan(steps=12_000, batch=(32, 64, 128), decay=0.6, averaging=0.998),
     ),
-    "bijection-v20-mlp-token": Recipe("bijection", {"symbols": 20}, "mlp-token", {"width": 64}, MEDIUM),
+    "bijection-v20-mlp-token": Recipe("bijection", V20, "mlp-token", {"width": 32, "layers": 1}, SHORT),
     "bijection-v20-mlp-window": Recipe(
-        "bijection", {"symbols": 20}, "mlp-window", {"width": 64, "window": 9}, MEDIUM
+        "bijection", V20, "mlp-window", {"width": 32, "layers": 1, "window": 9}, SHORT
     ),
-    "bijection-v20-mlp-prefix": Recipe("bijection", {"symbols": 20}, "mlp-prefix", {"width": 64}, MEDIUM),
+    "bijection-v20-mlp-prefix": Recipe("bijection", V20, "mlp-prefix", {"width": 32, "layers": 1}, MEDIUM),
 }
