@@ -16,7 +16,7 @@ RANKS = {
         ["training", "recipes", "optimisers", "evaluation", "checkpoints", "geometry", "gradients", "em"], 2
     ),
     **dict.fromkeys(["llm"], 3),
-    **dict.fromkeys(["figures", "explore", "course", "checks"], 4),
+    **dict.fromkeys(["figures", "explore", "course", "checks", "verdicts"], 4),
     **dict.fromkeys(["cli", "__main__"], 5),
 }
 PACKAGE = Path(__file__).resolve().parents[2] / "src" / "tutorlib"
