@@ -43,13 +43,15 @@ def kernel_environment(threads: int = 1) -> dict[str, str]:
     no slower for it. The tests run the chapters with two threads as well, so a printed number that depends on
     the thread count is found out.
     """
+    ipython = ROOT / "build" / "ipython"  # not the user's, which may hold start-up files
+    ipython.mkdir(parents=True, exist_ok=True)
     return {
         **os.environ,
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
         "PYTHONHASHSEED": "0",
         "SOURCE_DATE_EPOCH": "0",  # no dates in figures
-        "IPYTHONDIR": str(ROOT / "build" / "ipython"),  # no start-up files of the user
+        "IPYTHONDIR": str(ipython),
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # the debugger's warning about frozen modules
     }
 
