@@ -15,6 +15,7 @@ CUTS = [
     # Live code through Binder: fetched from unpkg.com on a click, and declared twice (a page error).
     r"\s*<script>(?:const|let|var) THEBE_JS_URL.*?</script>",
     r"\s*<script[^>]*sphinx-thebe\.js[^>]*></script>",
+    r'\s*<script type="text/x-thebe-config">.*?</script>(?:\s*<script>kernelName = [^<]*</script>)?',
     r"\s*<link[^>]*sphinx-thebe\.css[^>]*/?>",
     # matplotlib's to_jshtml() asks a CDN for an old Font Awesome.
     r"<link rel=\"stylesheet\"\s+href=\"https://maxcdn\.bootstrapcdn\.com/font-awesome[^>]*>",
@@ -26,7 +27,10 @@ REPLACE = [
     (r'role="doc-biblioentry"', 'role="listitem"'),
     # sphinx-proof and sphinx-exercise give every box the same id; an id may stand once on a page.
     (r'(<section\b[^>]*?) id="(?:proof|exercise|solution)-content"', r"\1"),
-    (r'<div class="proof admonition" id="proof">\s*<p>Proof\. ', '<div class="proof admonition">\n<p><em>Proof.</em> '),
+    (
+        r'<div class="proof admonition" id="proof">\s*<p>Proof\. ',
+        '<div class="proof admonition">\n<p><em>Proof.</em> ',
+    ),
 ]
 REPLACEMENTS = [(re.compile(old), new) for old, new in REPLACE]
 
@@ -58,7 +62,9 @@ def finish(app, exception):
     for pattern in UNUSED:
         for file in (out / "_static").rglob(pattern):
             file.unlink()
-    (out / ".nojekyll").touch()  # GitHub Pages drops folders whose name starts with "_" unless this file exists
+    (
+        out / ".nojekyll"
+    ).touch()  # GitHub Pages drops folders whose name starts with "_" unless this file exists
 
 
 def setup(app):

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,7 +20,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "build" / "_build" / "html"
-PREFIX = "/attention-is-bayes/"  # GitHub Pages serves a project under its name, so absolute links would break there
+SITE = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["tutorlib"]["site"]["repository"]
+PREFIX = f"/{SITE.split('/')[1]}/"  # GitHub Pages serves a project under its name, so absolute links would break there
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
 CHROMIUM_ARGS = [
     "--no-sandbox",
@@ -63,9 +65,15 @@ def built_book() -> Path:
     index = HTML / "index.html"
     # The sitemap is written last, so a build that stopped half-way counts as missing.
     finished = HTML / ".nojekyll"
-    if not index.is_file() or not finished.is_file() or finished.stat().st_mtime < max(p.stat().st_mtime for p in sources()):
+    if (
+        not index.is_file()
+        or not finished.is_file()
+        or finished.stat().st_mtime < max(p.stat().st_mtime for p in sources())
+    ):
         finished.unlink(missing_ok=True)
-        run = subprocess.run([*book_command(ROOT, ROOT / "build"), "--all"], cwd=ROOT, capture_output=True, text=True)
+        run = subprocess.run(
+            [*book_command(ROOT, ROOT / "build"), "--all"], cwd=ROOT, capture_output=True, text=True
+        )
         if run.returncode:
             raise RuntimeError(f"the book does not build:\n{run.stdout[-6000:]}\n{run.stderr[-6000:]}")
     return HTML
@@ -73,7 +81,10 @@ def built_book() -> Path:
 
 def find_chromium(playwright) -> str:
     """The path of a Chromium: $CHROMIUM, one on the PATH, or the one that Playwright downloaded."""
-    candidates = [os.environ.get("CHROMIUM"), *map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))]
+    candidates = [
+        os.environ.get("CHROMIUM"),
+        *map(shutil.which, ("chromium", "chromium-browser", "google-chrome")),
+    ]
     for path in [*candidates, playwright.chromium.executable_path]:
         if path and Path(path).exists():
             return path
@@ -96,7 +107,9 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 
 def serve(folder: Path) -> tuple[http.server.ThreadingHTTPServer, str]:
     """Serve `folder` on the loopback interface under PREFIX; returns the server and its base URL."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Handler, directory=str(folder)))
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(_Handler, directory=str(folder))
+    )
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server, f"http://127.0.0.1:{server.server_address[1]}{PREFIX}"
 
@@ -122,7 +135,10 @@ class Watch:
                 route.continue_()
 
         page.route("**/*", route)
-        page.on("console", lambda m: self.console.append(f"{m.text} {m.location['url']}") if m.type == "error" else None)
+        page.on(
+            "console",
+            lambda m: self.console.append(f"{m.text} {m.location['url']}") if m.type == "error" else None,
+        )
         page.on("pageerror", lambda e: self.page_errors.append(str(e)))
         page.on("response", lambda r: self.failed.append(f"{r.status} {r.url}") if r.status >= 400 else None)
 
@@ -138,8 +154,9 @@ SETTLE = """async () => {
 }"""
 
 FACTS = """() => ({
-  bareMaths: [...document.querySelectorAll(".math")].filter(e => !e.querySelector("mjx-container")).map(e => e.textContent.slice(0, 60)),
-  mathErrors: [...document.querySelectorAll("mjx-merror, .MathJax_Error")].map(e => e.textContent.slice(0, 60)),
+  bareMaths: [...document.querySelectorAll(".math")]
+    .filter(e => !e.querySelector("mjx-container")).map(e => e.textContent.slice(0, 60)),
+  mathErrors: [...document.querySelectorAll("mjx-merror")].map(e => e.textContent.slice(0, 60)),
   images: [...document.images].map(i => ({
     src: i.getAttribute("src").slice(0, 80), alt: i.getAttribute("alt"),
     article: !!i.closest(".bd-article"), loaded: i.complete && i.naturalWidth > 0 })),
@@ -178,7 +195,9 @@ class Visit:
 def visit(browser, base: str, path: str) -> Visit:
     """Open one page wide in light and dark and then on a telephone's width, and note all that is wrong with it."""
     watch = Watch()
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light", reduced_motion="reduce")
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 900}, color_scheme="light", reduced_motion="reduce"
+    )
     page = context.new_page()
     watch.attach(page, base)
     page.goto(base + path, wait_until="load")

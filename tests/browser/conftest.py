@@ -1,16 +1,8 @@
 """Fixtures for tests of the built book in Chromium. A missing Chromium is a failure, never a skip."""
 
-import tomllib
-
 import pytest
-from book_site import CHROMIUM_ARGS, ROOT, Watch, built_book, find_chromium, serve, visit
+from book_site import CHROMIUM_ARGS, Watch, built_book, find_chromium, serve, visit
 from playwright.sync_api import sync_playwright
-
-
-@pytest.fixture(scope="session")
-def site():
-    """The repository as owner/name, from the one place that sets it."""
-    return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["tutorlib"]["site"]["repository"]
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """The checks themselves: a page made wrong in every way must be found wrong in every way."""
 
 import pytest
-from book_site import serve, visit
+from book_site import PREFIX, serve, visit
 from test_pages import Links, broken_links
 
 pytestmark = pytest.mark.browser
@@ -60,5 +60,5 @@ def test_broken_links_are_seen(tmp_path):
 
 def test_a_page_outside_the_prefix_is_not_served(browser, book_url):
     page = browser.new_page()
-    assert page.goto(book_url.replace("/attention-is-bayes/", "/index.html")).status == 404
+    assert page.goto(book_url.replace(PREFIX, "/index.html")).status == 404
     page.close()

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from book_site import ROOT, toc_files
+from book_site import ROOT, SITE, toc_files
 
 pytestmark = pytest.mark.browser
 
@@ -58,7 +58,9 @@ def test_images_say_what_they_show(look, path):
         assert image["alt"] is not None, f"{image['src']} has no alt"
         if image["article"] and image["alt"] != "":  # an empty alt marks decoration
             assert len(image["alt"]) >= 15, f"{image['src']} says only {image['alt']!r}"
-            assert not re.search(r"[\w-]+[/\\][\w-]+\.(png|svg|jpg)|_images", image["alt"]), f"a path as alt: {image['alt']}"
+            assert not re.search(r"[\w-]+[/\\][\w-]+\.(png|svg|jpg)|_images", image["alt"]), (
+                f"a path as alt: {image['alt']}"
+            )
 
 
 @every_chapter
@@ -73,12 +75,16 @@ def test_title_and_language(look, path):
 
 
 @every_chapter
-def test_colab_and_download(open_page, book_url, site, path):
+def test_colab_and_download(open_page, path):
     page = open_page(path)
     source = path.replace(".html", ".ipynb")
     colab = page.locator("a[href*='colab.research.google.com']").first
-    assert colab.get_attribute("href") == f"https://colab.research.google.com/github/{site}/blob/main/{source}"
-    link = page.locator("a.btn-download-source-button, a[href$='.ipynb'][download]").first.get_attribute("href")
+    assert (
+        colab.get_attribute("href") == f"https://colab.research.google.com/github/{SITE}/blob/main/{source}"
+    )
+    link = page.locator("a.btn-download-source-button, a[href$='.ipynb'][download]").first.get_attribute(
+        "href"
+    )
     notebook = page.request.get(page.evaluate("href => new URL(href, location.href).href", link))
     assert notebook.ok
     assert notebook.json() == json.loads((ROOT / source).read_text("utf-8"))
