@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from tutorlib.bits import ArrayLike, as_tensor, probabilities
+from tutorlib.bits import ArrayLike, as_tensor, check_axis, check_fit, probabilities
 
 __all__ = [
     "beta_bernoulli",
@@ -40,8 +40,7 @@ def normalise(weights: ArrayLike, dim: int = -1) -> Tensor:
             is impossible under every hypothesis).
     """
     weights = as_tensor(weights, "weights")
-    if weights.ndim == 0:
-        raise ValueError("weights: expected at least one axis of weights, got a single number")
+    check_axis(weights, dim, "weights")
     if (weights < 0).any():
         raise ValueError(f"weights: expected values of at least 0, got {float(weights.min()):.4g}")
     if torch.isinf(weights).any():
@@ -62,6 +61,9 @@ def _weigh(prior: ArrayLike, likelihood: ArrayLike) -> Tensor:
         )
     if (likelihood < 0).any():
         raise ValueError(f"likelihood: expected values of at least 0, got {float(likelihood.min()):.4g}")
+    if torch.isinf(likelihood).any():
+        raise ValueError("likelihood: expected finite values, got infinity")
+    check_fit(prior, likelihood, -1, "prior and likelihood")
     return prior * likelihood
 
 
@@ -103,6 +105,7 @@ def predict(belief: ArrayLike, transition: ArrayLike) -> Tensor:
         raise ValueError(
             f"transition: expected {belief.shape[-1]} rows, one a state, got shape {tuple(transition.shape)}"
         )
+    check_fit(belief, transition[..., 0], -1, "belief and transition")
     dtype = torch.promote_types(belief.dtype, transition.dtype)
     return torch.einsum("...i,...ij->...j", belief.to(dtype), transition.to(dtype))
 
@@ -111,7 +114,7 @@ def odds(p: ArrayLike) -> Tensor:
     """Odds ``p / (1 - p)`` of an event of probability ``p``; infinite at 1."""
     p = as_tensor(p, "p")
     if ((p < 0) | (p > 1)).any():
-        raise ValueError(f"p: expected probabilities in [0, 1], got {p.tolist()}")
+        raise ValueError(f"p: expected probabilities in [0, 1], got {float(p.min())} to {float(p.max())}")
     return p / (1 - p)
 
 
@@ -160,11 +163,18 @@ def beta_bernoulli(heads: ArrayLike, tails: ArrayLike, a: float = 1.0, b: float 
     ``(heads + a) / (heads + tails + a + b)``; with ``a = b = 1`` it is Laplace's rule of succession.
 
     Raises:
-        ValueError: if a count is negative or ``a`` or ``b`` is not positive.
+        ValueError: if a count is negative, the shapes do not fit, or ``a`` or ``b`` is not positive.
     """
     heads, tails = as_tensor(heads, "heads"), as_tensor(tails, "tails")
-    if (heads < 0).any() or (tails < 0).any():
-        raise ValueError("heads and tails: expected counts of at least 0")
+    for name, counts in (("heads", heads), ("tails", tails)):
+        if (counts < 0).any():
+            raise ValueError(f"{name}: expected counts of at least 0, got {float(counts.min()):g}")
     if not (a > 0 and b > 0):
         raise ValueError(f"a and b: expected positive numbers, got {a} and {b}")
-    return (heads + a) / (heads + tails + a + b)
+    try:
+        tosses = heads + tails
+    except RuntimeError as error:
+        raise ValueError(
+            f"heads and tails: expected shapes that fit, got {tuple(heads.shape)} and {tuple(tails.shape)}"
+        ) from error
+    return (heads + a) / (tosses + a + b)

@@ -53,9 +53,34 @@ def as_tensor(values: ArrayLike, name: str = "values") -> Tensor:
         if tensor.is_complex():
             raise ValueError(f"{name}: expected real numbers, got dtype {tensor.dtype}")
         tensor = tensor.to(torch.float64)
+    if tensor.is_meta:
+        raise ValueError(f"{name}: expected a tensor with values, got one on the meta device")
     if torch.isnan(tensor).any():
         raise ValueError(f"{name}: expected numbers, got NaN")
     return tensor
+
+
+def check_axis(tensor: Tensor, dim: int, name: str) -> None:
+    """Raise a ValueError unless ``tensor`` has the axis ``dim``."""
+    if tensor.ndim == 0:
+        raise ValueError(f"{name}: expected at least one axis, got a single number {float(tensor)}")
+    if not -tensor.ndim <= dim < tensor.ndim:
+        raise ValueError(f"{name}: expected an axis {-tensor.ndim} to {tensor.ndim - 1}, got axis {dim}")
+
+
+def check_fit(p: Tensor, q: Tensor, dim: int, names: str) -> None:
+    """Raise a ValueError unless the two lie on one device, agree along ``dim`` and fit each other elsewhere."""
+    if p.device != q.device:
+        raise ValueError(f"{names}: expected one device, got {p.device} and {q.device}")
+    if p.shape[dim] != q.shape[dim]:
+        raise ValueError(f"{names}: expected the same outcomes, got {p.shape[dim]} and {q.shape[dim]}")
+    try:
+        torch.broadcast_shapes(p.shape, q.shape)
+        fits = dim < 0 or p.ndim == q.ndim  # an axis counted from the left is the same one only then
+    except RuntimeError:
+        fits = False
+    if not fits:
+        raise ValueError(f"{names}: expected shapes that fit, got {tuple(p.shape)} and {tuple(q.shape)}")
 
 
 def probabilities(values: ArrayLike, dim: int = -1, name: str = "probabilities") -> Tensor:
@@ -65,10 +90,7 @@ def probabilities(values: ArrayLike, dim: int = -1, name: str = "probabilities")
         ValueError: if there is no such axis, a value is negative, or a sum differs from 1 by more than 1e-4.
     """
     p = as_tensor(values, name)
-    if p.ndim == 0:
-        raise ValueError(
-            f"{name}: expected at least one axis of probabilities, got a single number {float(p)}"
-        )
+    check_axis(p, dim, name)
     if (p < 0).any():
         raise ValueError(f"{name}: expected values of at least 0, got {float(p.min()):.4g}")
     sums = p.sum(dim)
@@ -81,8 +103,7 @@ def probabilities(values: ArrayLike, dim: int = -1, name: str = "probabilities")
 
 def _pair(p: ArrayLike, q: ArrayLike, dim: int) -> tuple[Tensor, Tensor]:
     p, q = probabilities(p, dim, "p"), probabilities(q, dim, "q")
-    if p.shape[dim] != q.shape[dim]:
-        raise ValueError(f"p and q: expected the same outcomes, got {p.shape[dim]} and {q.shape[dim]}")
+    check_fit(p, q, dim, "p and q")
     return p, q
 
 
@@ -94,8 +115,8 @@ def surprise(p: ArrayLike) -> Tensor:
     """
     p = as_tensor(p, "p")
     if ((p < 0) | (p > 1)).any():
-        raise ValueError(f"p: expected probabilities in [0, 1], got {p.tolist()}")
-    return -torch.log2(p)
+        raise ValueError(f"p: expected probabilities in [0, 1], got {float(p.min())} to {float(p.max())}")
+    return -torch.log2(p) + 0.0  # + 0.0 turns -0 into 0
 
 
 def entropy(p: ArrayLike, dim: int = -1) -> Tensor:
@@ -117,7 +138,7 @@ def cross_entropy(p: ArrayLike, q: ArrayLike, dim: int = -1) -> Tensor:
     It is infinite where ``p`` gives weight to an outcome that ``q`` calls impossible.
     """
     p, q = _pair(p, q, dim)
-    return -torch.xlogy(p, q).sum(dim) / NATS_PER_BIT
+    return -torch.xlogy(p, q).sum(dim) / NATS_PER_BIT + 0.0
 
 
 def kl_divergence(p: ArrayLike, q: ArrayLike, dim: int = -1) -> Tensor:
@@ -146,8 +167,17 @@ def mutual_information(joint: ArrayLike) -> Tensor:
 
 
 def log_probabilities(logits: Tensor, dim: int = -1) -> Tensor:
-    """``log2 softmax(logits)`` in float64, so that small divergences are not rounding error."""
-    return torch.log_softmax(as_tensor(logits, "logits").double(), dim) / NATS_PER_BIT
+    """``log2 softmax(logits)`` in float64, so that small divergences are not rounding error.
+
+    Raises:
+        ValueError: if there is no such axis, a logit is NaN or infinity, or all of them are minus infinity.
+    """
+    values = as_tensor(logits, "logits").double()
+    check_axis(values, dim, "logits")
+    log_q = torch.log_softmax(values, dim) / NATS_PER_BIT
+    if torch.isnan(log_q).any():
+        raise ValueError("logits: expected values below infinity, one of them finite, got others")
+    return log_q
 
 
 def entropy_from_logits(logits: Tensor, dim: int = -1) -> Tensor:
@@ -161,7 +191,8 @@ def cross_entropy_from_logits(p: ArrayLike, logits: Tensor, dim: int = -1) -> Te
     """Cross-entropy in bits of ``softmax(logits)`` when outcomes follow ``p``."""
     p = probabilities(p, dim, "p").double()
     log_q = log_probabilities(logits, dim)
-    return -torch.where(p > 0, p * log_q, 0.0).sum(dim)
+    check_fit(p, log_q, dim, "p and logits")
+    return -torch.where(p > 0, p * log_q, 0.0).sum(dim) + 0.0
 
 
 def kl_from_logits(p: ArrayLike, logits: Tensor, dim: int = -1) -> Tensor:

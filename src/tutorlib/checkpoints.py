@@ -15,6 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import safetensors
 import safetensors.torch
 from torch import Tensor
 
@@ -62,6 +63,8 @@ def _paths(name: str | Path) -> tuple[Path, Path]:
 def save(path: str | Path, model: SequenceModel, tunnel: Tunnel, card: dict[str, Any]) -> Path:
     """Write ``path.safetensors`` and ``path.json``; each appears whole or not at all.
 
+    What the model and the tunnel say of themselves goes into the card too, and stands above ``card``.
+
     Args:
         path: folder and name, without an ending.
         model: its ``state_dict`` is written.
@@ -70,9 +73,11 @@ def save(path: str | Path, model: SequenceModel, tunnel: Tunnel, card: dict[str,
 
     Returns:
         The path of the weights.
+
+    Raises:
+        CheckpointError: if the card is not JSON-ready; nothing is written then.
     """
     base = Path(path)
-    base.parent.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, Tensor] = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     blob = safetensors.torch.save(tensors)
     about = {
@@ -80,9 +85,12 @@ def save(path: str | Path, model: SequenceModel, tunnel: Tunnel, card: dict[str,
         "tunnel": {"name": tunnel.name, **tunnel.config()},
         "parameters": count_parameters(model),
         "sha256": hashlib.sha256(blob).hexdigest(),
-        **card,
     }
-    text = json.dumps(about, indent=2, allow_nan=False) + "\n"  # may fail, so before anything is written
+    try:
+        text = json.dumps(about | card | about, indent=2, allow_nan=False) + "\n"
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"card: expected JSON-ready facts, got others ({error})") from error
+    base.parent.mkdir(parents=True, exist_ok=True)
     weights_path = base.with_name(base.name + ".safetensors")
     for target, data in ((weights_path, blob), (base.with_name(base.name + ".json"), text.encode())):
         partial = target.with_name(target.name + ".part")
@@ -105,6 +113,8 @@ def read_card(name: str | Path) -> dict[str, Any]:
         card = json.loads(card_path.read_text(encoding="utf-8"))
         if not isinstance(card, dict) or not {"model", "tunnel", "sha256"} <= card.keys():
             raise ValueError("it lacks model, tunnel or sha256")
+        if not isinstance(card["sha256"], str):
+            raise ValueError(f"sha256: expected text, got {card['sha256']!r}")
     except ValueError as error:
         raise CheckpointError(f"checkpoint {name}: the card is damaged ({error})") from error
     return card
@@ -126,12 +136,17 @@ def load(name: str | Path) -> Checkpoint:
         raise CheckpointError(
             f"checkpoint {name}: the weights are damaged; expected sha256 {card['sha256'][:12]}, got {found[:12]}"
         )
-    about_model, about_tunnel = dict(card["model"]), dict(card["tunnel"])
     try:
+        about_model, about_tunnel = dict(card["model"]), dict(card["tunnel"])
         model = build(about_model.pop("name"), **about_model)
         tunnel = TUNNELS[about_tunnel.pop("name")](**about_tunnel)
         model.load_state_dict(safetensors.torch.load(blob))
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
         raise CheckpointError(f"checkpoint {name}: the card does not fit the weights ({error})") from error
+    if model.vocab != tunnel.vocab or model.context < tunnel.length:
+        raise CheckpointError(
+            f"checkpoint {name}: expected a model for {tunnel.vocab} tokens and {tunnel.length} positions, as its "
+            f"tunnel has, got one for {model.vocab} and {model.context}"
+        )
     model.eval()
     return Checkpoint(model, tunnel, card)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import ast
 import importlib.metadata
-import json
 import platform
 import subprocess
 import sys
@@ -19,8 +18,9 @@ import torch
 
 from tutorlib import __version__, checkpoints
 from tutorlib.evaluation import MEASURES, Evaluation, equivalent_window, evaluate, ladder
+from tutorlib.models import count_parameters
 from tutorlib.recipes import RECIPES, Recipe
-from tutorlib.training import TrainingPlan, best_device, train
+from tutorlib.training import TrainingPlan, best_device, train, usable_device
 from tutorlib.tunnels import Tunnel
 
 EVALUATION_SEED = 20_251_227  # not a training seed, so the sequences are fresh
@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(options.run(options))
     except ValueError as error:
-        print(f"tutorlib: {error}", file=sys.stderr)
+        print(f"tutorlib: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
 
 
@@ -94,9 +94,11 @@ def _changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:
 
 def _train(options: argparse.Namespace) -> int:
     recipe = _changed(RECIPES[options.recipe], options.changes)
-    if options.threads:
+    if options.threads is not None:
+        if options.threads < 1:
+            raise ValueError(f"--threads: expected at least 1, got {options.threads}")
         torch.set_num_threads(options.threads)
-    device = torch.device(options.device) if options.device else best_device()
+    device = usable_device(options.device) if options.device else best_device()
     model, tunnel = recipe.build()
     folder = Path(options.out)
     print(f"training {options.recipe} on {device}; stop it at any time, the same command goes on")
@@ -150,12 +152,11 @@ def _generator(seed: int) -> torch.Generator:
 
 def _revision() -> str:
     here = Path(__file__).parent
-    found = subprocess.run(
-        ["git", "-C", str(here), "rev-parse", "--short=12", "HEAD"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = ["git", "-C", str(here), "rev-parse", "--short=12", "HEAD"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:  # no git on this machine
+        return "unknown"
     return found.stdout.strip() or "unknown"
 
 
@@ -166,7 +167,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     )
     rungs = ladder(point.tunnel, sequences=min(options.sequences, 1024), generator=_generator(options.seed))
     print(
-        f"{options.checkpoint}: {point.card['parameters']:,} parameters, {options.sequences:,} fresh sequences"
+        f"{options.checkpoint}: {count_parameters(point.model):,} parameters, "
+        f"{options.sequences:,} fresh sequences"
     )
     for key in ("entropy_error", "kl", "total_variation", "impossible", "loss"):
         interval = result.interval(key, _generator(options.seed))
@@ -204,7 +206,7 @@ def _doctor(options: argparse.Namespace) -> int:
     print(f"tutorlib    {__version__}")
     print(f"python      {platform.python_version()} on {platform.system()} {platform.machine()}")
     for package in ("torch", "numpy", "matplotlib", "ipywidgets", "safetensors", "tqdm"):
-        print(f"{package:11s} {importlib.metadata.version(package)}")
+        print(f"{package:11s} {_version(package)}")
     device = best_device()
     name = torch.cuda.get_device_name() if device.type == "cuda" else f"{torch.get_num_threads()} threads"
     print(f"device      {device} ({name})")
@@ -215,6 +217,13 @@ def _doctor(options: argparse.Namespace) -> int:
         print(f"{'ok' if passed else 'FAILED':11s} {title}")
     print(f"self-test   {failures} failed, {time.perf_counter() - start:.1f} s")
     return 1 if failures else 0
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "missing"
 
 
 def _self_tests(device: torch.device) -> list[tuple[str, bool]]:
@@ -233,8 +242,12 @@ def _self_tests(device: torch.device) -> list[tuple[str, bool]]:
         (f"a network learns a bijection of 5 in 150 steps (KL {learnt:.3f} bits < 0.1)", learnt < 0.1)
     )
     for name in checkpoints.available():
-        point = checkpoints.load(name)
+        try:
+            point = checkpoints.load(name)
+        except checkpoints.CheckpointError as error:
+            tests.append((str(error), False))
+            continue
         found = evaluate(point.model, point.tunnel, sequences=256, generator=_generator(2)).mean("kl")
-        said = float(json.loads(json.dumps(point.card["measured"]["kl"])))
+        said = float(point.card["measured"]["kl"])
         tests.append((f"{name}: KL {found:.5f} bits, its card says {said:.5f}", found < 2 * said + 1e-3))
     return tests

@@ -77,7 +77,9 @@ class Evaluation:
             len(by_sequence), (resamples, len(by_sequence)), generator=generator, device=generator.device
         )
         means = by_sequence[draws.to(by_sequence.device)].mean(1)  # [resamples]
-        low, high = means.quantile(torch.tensor([0.025, 0.975], dtype=means.dtype)).tolist()
+        ends = torch.tensor([0.025, 0.975], dtype=means.dtype, device=means.device)
+        between = "linear" if means.isfinite().all() else "nearest"  # no line leads to infinity
+        low, high = means.quantile(ends, interpolation=between).tolist()
         return Interval(float(by_sequence.mean()), low, high)
 
     def _get(self, measure: str) -> Tensor:
@@ -99,8 +101,10 @@ def model_predictor(model: SequenceModel, tunnel: Tunnel) -> Callable[[Batch], T
     def logits(batch: Batch) -> Tensor:
         was_training = model.training
         model.eval()
-        out = model(batch.tokens.to(device), tunnel.scored.to(device))
-        model.train(was_training)
+        try:
+            out = model(batch.tokens.to(device), tunnel.scored.to(device))
+        finally:
+            model.train(was_training)
         return out.to(batch.tokens.device)
 
     return logits
@@ -135,12 +139,14 @@ def evaluate(
         drawn = tunnel.sample(min(batch, sequences - first), generator)
         answer = predict(drawn)
         expected = (len(drawn), len(tunnel.scored), tunnel.vocab)
+        if not isinstance(answer, Tensor):
+            raise ValueError(f"predictor: expected a tensor, got {type(answer).__name__}")
         if tuple(answer.shape) != expected:
             raise ValueError(f"predictor: expected shape {expected}, got {tuple(answer.shape)}")
         if is_model:
             log_q = bits.log_probabilities(answer)  # [batch, scored, vocab]
         else:
-            log_q = torch.log2(bits.probabilities(answer, name="predictor").double())
+            log_q = torch.log2(bits.probabilities(answer.to(drawn.tokens.device), name="predictor").double())
         parts.append(_compare(tunnel.exact(drawn), log_q, drawn.targets))
     return Evaluation({name: torch.cat([part[name] for part in parts]) for name in MEASURES})
 
@@ -188,6 +194,6 @@ def equivalent_window(kl: float, tunnel: Tunnel, rungs: dict[str, Evaluation]) -
         return 0.0
     for steps in range(1, len(heights)):
         upper, lower = heights[steps - 1], heights[steps]
-        if kl >= lower:
+        if kl >= lower > 0:  # few sequences may show no difference to the exact answer: no place between
             return steps - (math.log(kl) - math.log(lower)) / (math.log(upper) - math.log(lower))
     return float(len(heights) - 1)

@@ -11,6 +11,7 @@ optimisers, the random generator and the averages, and is replaced in one step.
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -27,7 +28,7 @@ from tutorlib.models import SequenceModel
 from tutorlib.optimisers import optimisers_for
 from tutorlib.tunnels import Tunnel
 
-__all__ = ["TrainingPlan", "TrainingRun", "best_device", "learning_rate_scale", "train"]
+__all__ = ["TrainingPlan", "TrainingRun", "best_device", "learning_rate_scale", "train", "usable_device"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,9 @@ class TrainingPlan:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        ramp = self.batch if isinstance(self.batch, tuple) else (self.batch,)
+        ramp = self.batch if isinstance(self.batch, tuple) and self.batch else (self.batch,)
+        if not isinstance(self.seed, int):
+            raise ValueError(f"seed: expected an integer, got {self.seed!r}")
         for key, value in [("steps", self.steps), *(("batch", size) for size in ramp)]:
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{key}: expected a positive integer, got {value!r}")
@@ -101,6 +104,23 @@ def best_device() -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
+def usable_device(device: torch.device | str) -> torch.device:
+    """The device of that name.
+
+    Raises:
+        ValueError: if there is no such device here.
+    """
+    try:
+        chosen = torch.device(device)
+        torch.rand(1, generator=torch.Generator(chosen), device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"device: expected one that PyTorch can use here, got {device} ({reason})"
+        ) from error
+    return chosen
+
+
 def learning_rate_scale(plan: TrainingPlan, step: int) -> float:
     """Share of the full learning rate at ``step``: a ramp up, a plateau, a line down to 0 at the end."""
     rising = (step + 1) / (plan.warmup + 1)
@@ -136,16 +156,19 @@ def train(
         on_log: called at each entry, for example to evaluate.
 
     Raises:
-        ValueError: if the vocabularies differ, a sequence is longer than the model's context, the state in
-            ``folder`` belongs to another run, or the loss is no longer a number.
+        ValueError: if the vocabularies differ, a sequence is longer than the model's context, there is no such
+            device, the state in ``folder`` is damaged or belongs to another run, or the loss is no longer a
+            number.
     """
+    if save_every < 1 or log_every < 1:
+        raise ValueError(f"save_every and log_every: expected at least 1, got {save_every} and {log_every}")
     if model.vocab != tunnel.vocab:
         raise ValueError(f"vocab: expected the tunnel's {tunnel.vocab}, got a model with {model.vocab}")
     if tunnel.length > model.context:
         raise ValueError(
             f"context: the tunnel needs {tunnel.length} positions, the model has {model.context}"
         )
-    device = torch.device(device) if device is not None else next(model.parameters()).device
+    device = usable_device(next(model.parameters()).device if device is None else device)
     model.to(device).train()
     generator = torch.Generator(device).manual_seed(plan.seed)
     optimisers = optimisers_for(model, plan.matrix_rate, plan.embedding_rate, plan.weight_decay)
@@ -182,7 +205,7 @@ def train(
         done = step + 1
         if done % log_every == 0 or done == plan.steps:
             mean = float(total) / counted / NATS_PER_BIT
-            if mean != mean:
+            if not math.isfinite(mean):
                 raise ValueError(f"loss: not a number at step {done}; a lower learning rate may help")
             run.history.append({"step": done, "loss_bits": mean, "seconds": run.seconds})
             total, counted = torch.zeros((), device=device), 0
@@ -229,19 +252,25 @@ class _Store:
             state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
             about, step = state["about"], int(state["step"])
         except Exception as error:
+            reason = type(error).__name__
             raise ValueError(
-                f"{path}: not a readable training state ({error}); delete it to start"
+                f"{path}: not a readable training state ({reason}); delete it to start again"
             ) from error
         if about != self.about:
             raise ValueError(f"{path}: belongs to another run; expected {self.about}, got {about}")
-        self.model.load_state_dict(state["model"])
-        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(saved)
-        self.generator.set_state(state["generator"])
-        for name, value in state["average"].items():
-            self.run.average[name].copy_(value)
-        self.run.history[:] = state["history"]
-        self.run.seconds, self.run.core_seconds = state["seconds"], state["core_seconds"]
+        try:
+            self.generator.set_state(state["generator"])
+            self.model.load_state_dict(state["model"])
+            for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+                optimiser.load_state_dict(saved)
+            for name, value in state["average"].items():
+                self.run.average[name].copy_(value)
+            self.run.history[:] = state["history"]
+            self.run.seconds, self.run.core_seconds = state["seconds"], state["core_seconds"]
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ValueError(
+                f"{path}: damaged, or saved on another kind of device; delete it to start again"
+            ) from error
         return step
 
     def save(self, step: int) -> None:

@@ -55,7 +55,7 @@ def as_number(answer: Any) -> float | None:
         return None
     try:
         value = float(answer)
-    except (TypeError, ValueError, RuntimeError):
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         return None
     return value if math.isfinite(value) else None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from html import escape
 from importlib import resources
 from typing import Any
 
@@ -38,7 +39,7 @@ class Explorer:
         text: what a reader without HTML gets: the first state in a sentence or two.
 
     Raises:
-        ValueError: if the whole is over 200 kB.
+        ValueError: if the whole is over 200 kB, or a number in the data is not finite.
     """
 
     def __init__(
@@ -53,13 +54,14 @@ class Explorer:
     def html(self) -> str:
         """The self-contained box."""
         # "</" would end the script element early; "<!--" would begin a comment in it.
-        data = json.dumps(self.data, sort_keys=True, separators=(",", ":")).replace("<", "\\u003c")
+        data = json.dumps(self.data, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        data = data.replace("<", "\\u003c")
         code = "\n".join(asset(script) for script in self.scripts)
         css = asset("style.css")
         identity = hashlib.sha256("".join((self.name, data, code, self.body, css)).encode()).hexdigest()[:12]
         return (
             f'<section class="explorer explorer-{self.name}" data-explorer="{identity}"'
-            f' aria-label="{self.label}">\n'
+            f' aria-label="{escape(self.label)}">\n'
             f"<style>{css}</style>\n"
             f'<div class="explorer-body">{self.body}</div>\n'
             f'<script type="application/json">{data}</script>\n'

@@ -19,7 +19,7 @@ __all__ = ["PrefixMLP", "TokenMLP", "WindowMLP"]
 
 
 class Trunk(nn.Module):
-    """Residual blocks ``x + down(relu(up(norm(x))))^2`` and a head. ``record`` receives ``residual{i}``."""
+    """Residual blocks ``x + down(relu(up(norm(x)))^2)`` and a head. ``record`` receives ``residual{i}``."""
 
     def __init__(self, vocab: int, width: int, layers: int) -> None:
         super().__init__()

@@ -89,7 +89,7 @@ class Transformer(SequenceModel):
 
     ``record`` receives, for each layer ``i``: ``layer{i}.query``, ``.key``, ``.value``
     ``[batch, heads, positions, d]``, ``layer{i}.scores`` and ``.attention`` ``[batch, heads, scored, time]``,
-    and ``residual{i}`` ``[batch, positions, width]`` (``residual0`` is the embedding). In the last layer only
+    and ``residual{i}`` ``[batch, positions, width]`` (``residual0`` is the normalised embedding). In the last layer only
     the wanted positions ask.
 
     Args:

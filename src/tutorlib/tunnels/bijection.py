@@ -116,6 +116,11 @@ class Bijection(Tunnel):
         tokens, targets = batch.tokens, batch.targets
         if tokens.ndim != 2 or tokens.shape[1] != self.length:
             raise ValueError(f"tokens: expected [batch, {self.length}], got {tuple(tokens.shape)}")
+        if tuple(targets.shape) != (len(batch), self.pairs):
+            raise ValueError(f"targets: expected [{len(batch)}, {self.pairs}], got {tuple(targets.shape)}")
+        for name, ids in (("tokens", tokens), ("targets", targets)):
+            if ids.dtype != torch.int64:
+                raise ValueError(f"{name}: expected dtype int64, got {ids.dtype}")
         keys = tokens[:, 0::2]  # [batch, pairs]
         # The value of the last key is asked, not shown; it stands in no window, so the target may fill in.
         values = torch.cat((tokens[:, 1::2], targets[:, -1:]), 1)  # [batch, pairs]
@@ -123,4 +128,12 @@ class Bijection(Tunnel):
             raise ValueError(f"tokens: expected keys 0 to {self.symbols - 1} at even positions")
         if (values < self.symbols).any() or (values >= self.vocab).any():
             raise ValueError(f"tokens: expected values {self.symbols} to {self.vocab - 1} at odd positions")
+        same_key, same_value = (x[:, :, None] == x[:, None, :] for x in (keys, values))
+        shown = slice(self.pairs - 1)  # the last pair is not complete
+        if (same_key != same_value)[:, shown, shown].any():
+            raise ValueError(
+                "tokens: expected one value a key and one key a value, got a pair that breaks this"
+            )
+        if not self.replacement and (same_key.sum(-1) > 1).any():
+            raise ValueError("tokens: expected keys without replacement, got one twice")
         return keys, values
