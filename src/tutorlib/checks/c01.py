@@ -41,7 +41,7 @@ BITS = math.log2(0.99 / 0.05)
 
 test_in_bits = expect_number(
     BITS,
-    "Right: 4.3 bits, against the 10 bits by which the disease starts behind. One test cannot win; three could.",
+    "Right: 4.3 bits, against the 10 bits by which the disease starts behind. One test does not make up for it.",
     {
         math.log(
             0.99 / 0.05
@@ -96,6 +96,8 @@ def posterior_function(answer: Any) -> Verdict:
             return wrong(
                 "it changes its input in place: the caller's prior is gone. Use prior * likelihood, not *=."
             )
+        if got is ...:
+            return wrong("not answered yet. Replace the ... in the function and run the cell again.")
         if not isinstance(got, Tensor):
             return wrong(
                 f"expected a tensor back, got {type(got).__name__}. Does the function end in return?"

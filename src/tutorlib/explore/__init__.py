@@ -5,6 +5,6 @@ page, GitHub or a reader without JavaScript still see a picture.
 """
 
 from tutorlib.explore.base import Explorer
-from tutorlib.explore.counting import counting_explorer
+from tutorlib.explore.counting import UnitSquare
 
-__all__ = ["Explorer", "counting_explorer"]
+__all__ = ["Explorer", "UnitSquare"]

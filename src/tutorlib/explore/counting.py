@@ -8,7 +8,7 @@ from typing import Any
 
 from tutorlib.explore.base import Explorer, asset
 
-__all__ = ["counting_explorer"]
+__all__ = ["UnitSquare"]
 
 SIDE, LEFT, TOP = 300, 20, 26  # the square, in units of the picture; the same numbers stand in counting.js
 CASES = 1000
@@ -23,7 +23,7 @@ PRESETS: list[dict[str, Any]] = [
         "thing": "rain",
         "outcomes": ["“rain”", "“dry”"],
         "sliders": ["Rainy mornings", "“Rain” announced when rainy", "“Rain” announced when dry"],
-        "seen": "The forecast says “rain” on",
+        "seen": "The radio says “rain” on",
     },
     {
         "name": "Rare disease",
@@ -171,7 +171,6 @@ def _body(preset: dict[str, Any]) -> str:
     keys = zip("pab", preset["sliders"], state, (1, 0, 0), strict=True)
     sliders = "".join(_slider(*values) for values in keys)
     return (
-        f"<style>{asset('counting.css')}</style>"
         f'<div class="bar"><div role="group" aria-label="Examples">{presets}</div>'
         '<div role="group" aria-label="Picture"><button type="button" data-view="areas" aria-pressed="true">Areas'
         '</button><button type="button" data-view="dots" aria-pressed="false">1,000 dots</button></div></div>'
@@ -184,21 +183,22 @@ def _body(preset: dict[str, Any]) -> str:
     )
 
 
-def counting_explorer() -> Explorer:
+class UnitSquare(Explorer):
     """Bayes' rule as a square of area 1, beginning with the forecast of rain.
 
-    The reader moves the prior and two likelihoods, by dragging lines in the picture or by three sliders, and reads
+    The reader moves the prior and two likelihoods, by dragging lines in the picture or with three sliders, and reads
     counts, posterior, odds and log-odds in bits.
     """
-    preset = PRESETS[0]
-    return Explorer(
-        name="counting",
-        label="Explorer: Bayes' rule as areas",
-        data={"presets": PRESETS},
-        scripts=("counting.js",),
-        body=_body(preset),
-        text=(
-            "Explorer (needs a page with JavaScript): of 1,000 mornings the forecast says rain on 345, and 240 of "
-            "these are rainy, 69.6 %. Three sliders change the base rate and the two likelihoods."
-        ),
-    )
+
+    def __init__(self) -> None:
+        super().__init__(
+            name="counting",
+            label="The square of all cases",
+            data={"presets": PRESETS},
+            scripts=("counting.js",),
+            body=f"<style>{asset('counting.css')}</style>\n{_body(PRESETS[0])}",
+            text=(
+                "The square of all cases (needs a page with JavaScript): of 1,000 mornings the radio says rain on 345, "
+                "and 240 of these are rainy, 69.6 %. Three sliders change the base rate and the two likelihoods."
+            ),
+        )
