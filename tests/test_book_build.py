@@ -20,7 +20,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 SITE = PROJECT["tool"]["tutorlib"]["site"]
 OWNER, NAME = SITE["repository"].split("/")
 REPOSITORY_URL = f"https://github.com/{SITE['repository']}"
-PAGES_URL = f"https://{OWNER}.github.io/{NAME}/"
+PAGES_URL = f"https://{OWNER.lower()}.github.io/{NAME}/"
 CONFIG = yaml.safe_load((ROOT / "book" / "_config.yml").read_text("utf-8"))
 NOTEBOOKS = sorted((ROOT / "chapters").glob("*.ipynb"))
 
@@ -88,6 +88,9 @@ def text(path: str) -> str:
 def test_config_agrees_with_the_site_setting():
     sphinx = CONFIG["sphinx"]["config"]
     assert CONFIG["repository"]["url"] == REPOSITORY_URL
+    assert (
+        CONFIG["repository"]["branch"] == SITE["tag"]
+    )  # Colab opens the chapter of the release that it installs
     assert CONFIG["html"]["baseurl"] == sphinx["ogp_site_url"] == PAGES_URL
     assert sphinx["ogp_image"] == PAGES_URL + "_static/cover.png"
     assert (ROOT / "book" / "_static" / "cover.png").is_file()
@@ -102,7 +105,7 @@ def test_citation_agrees_with_the_site_setting():
 def test_readme_has_a_colab_link_for_every_chapter():
     readme = text("README.md")
     links = re.findall(r"https://colab\.research\.google\.com/github/[^)\s]+", readme)
-    base = f"https://colab.research.google.com/github/{SITE['repository']}/blob/main/chapters/"
+    base = f"https://colab.research.google.com/github/{SITE['repository']}/blob/{SITE['tag']}/chapters/"
     assert links == [base + notebook.name for notebook in NOTEBOOKS]
 
 

@@ -20,8 +20,9 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "build" / "_build" / "html"
-SITE = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["tutorlib"]["site"]["repository"]
-PREFIX = f"/{SITE.split('/')[1]}/"  # GitHub Pages serves a project under its name, so absolute links would break there
+SITE = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["tutorlib"]["site"]
+# GitHub Pages serves a project under its name, so absolute links would break there.
+PREFIX = f"/{SITE['repository'].split('/')[1]}/"
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
 CHROMIUM_ARGS = [
     "--no-sandbox",

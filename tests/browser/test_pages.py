@@ -79,9 +79,8 @@ def test_colab_and_download(open_page, path):
     page = open_page(path)
     source = path.replace(".html", ".ipynb")
     colab = page.locator("a[href*='colab.research.google.com']").first
-    assert (
-        colab.get_attribute("href") == f"https://colab.research.google.com/github/{SITE}/blob/main/{source}"
-    )
+    base = f"https://colab.research.google.com/github/{SITE['repository']}/blob/{SITE['tag']}/"
+    assert colab.get_attribute("href") == base + source
     link = page.locator("a.btn-download-source-button, a[href$='.ipynb'][download]").first.get_attribute(
         "href"
     )
