@@ -14,6 +14,7 @@ import json
 import math
 import os
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -249,6 +250,9 @@ class _Store:
         if not path.exists():
             return 0
         try:
+            with zipfile.ZipFile(path) as archive:
+                if part := archive.testzip():  # torch.load does not look at the checksums
+                    raise ValueError(f"its part {part} is damaged")
             state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
             about, step = state["about"], int(state["step"])
         except Exception as error:
