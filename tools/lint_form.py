@@ -148,8 +148,8 @@ def exercises(chapter: Chapter) -> Iterator[str]:
             grades.add(stars[0])
         if not re.search(r"\d+\s*min", cell["source"]):
             yield f"{label(cell)}: say how many minutes the exercise takes"
-        if len(re.findall(r"\{dropdown\} Hint", cell["source"])) < 2:
-            yield f"{label(cell)}: needs at least two hints, ':::{{dropdown}} Hint 1' and 'Hint 2'"
+        if len(re.findall(r"\{dropdown\} Hint \d|<summary>Hint \d", cell["source"])) < 2:
+            yield f"{label(cell)}: needs at least two folded hints, '<details><summary>Hint 1</summary>' and 'Hint 2'"
         yield from stub_and_solution(chapter, names[0])
     for grade in GRADES:
         if grade not in grades:

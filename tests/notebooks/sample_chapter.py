@@ -48,9 +48,11 @@ How many?
 Count.
 :::
 
-:::{{dropdown}} Hint 2
+<details><summary>Hint 2</summary>
+
 Count again.
-:::
+
+</details>
 ::::"""
     return [
         markdown(f"ex-{letter}", text),

@@ -144,7 +144,7 @@ BREAKS: list[tuple[str, str, Break]] = [
     ("exercises", "must carry", replace("ex-a", "★", "easy")),
     ("exercises", "no exercise of grade ★★★", replace("ex-c", "★★★", "★★")),
     ("exercises", "how many minutes", replace("ex-a", "5 min", "short")),
-    ("exercises", "at least two hints", replace("ex-a", "Hint 2", "More")),
+    ("exercises", "at least two folded hints", replace("ex-a", "Hint 2", "More")),
     ("exercises", "no cell with check", drop("answer-a")),
     ("exercises", "not answered yet", output("answer-a", stream("✓ 08-a\n"))),
     ("exercises", "not answered yet", replace("answer-a", "...", "5")),
