@@ -18,7 +18,9 @@ def test_chapter_executed_again_gives_the_same_texts(
     notebook: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A second, independent run: one thread and nbclient here, two threads and nbval in test_nbval.py."""
-    assert main(["--check", str(notebook)]) == 0, capsys.readouterr().out
+    status = main(["--check", str(notebook)])
+    said = capsys.readouterr()
+    assert status == 0, said.out + said.err
 
 
 def new_notebook(path: Path, *sources: str, tags: list[str] | None = None) -> Path:
