@@ -1,6 +1,7 @@
 """The elimination game in a real browser: its network against torch, and every control by keyboard."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -26,7 +27,9 @@ html[data-theme="dark"] body {{ background: #171b20; color: #d3d8dc }}</style></
 
 def random_network(layers=2, heads=2, positions="learned", seed=3):
     """A network with no matrix at zero, so that every part of the formula matters."""
-    model = Transformer(vocab=14, context=11, width=16, layers=layers, heads=heads, hidden=24, positions=positions)
+    model = Transformer(
+        vocab=14, context=11, width=16, layers=layers, heads=heads, hidden=24, positions=positions
+    )
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for p in model.parameters():
@@ -65,10 +68,16 @@ def javascript(browser):
     page.close()
 
 
-def largest_gap(model, many, answers):
+def logits_of(model, many, answers):
+    """Logits after each prefix, from the page and from torch at the model's precision, ``[prefixes, vocab]`` each."""
     with torch.no_grad():
         wanted = [model(torch.tensor([tokens]))[0, -1].double() for tokens in many]
-    return max(float((torch.tensor(a["logits"], dtype=torch.float64) - w).abs().max()) for a, w in zip(answers, wanted, strict=True))
+    return torch.tensor([answer["logits"] for answer in answers], dtype=torch.float64), torch.stack(wanted)
+
+
+def largest_gap(model, many, answers):
+    page, wanted = logits_of(model, many, answers)
+    return float((page - wanted).abs().max())
 
 
 NETWORKS = {
@@ -84,8 +93,12 @@ def test_logits_agree_with_torch(javascript, name):
     model = NETWORKS[name]()
     many = list(prefixes(model))
     answers = javascript(model, many)
-    assert largest_gap(model, many, answers) < 1e-5
-    assert largest_gap(model.double(), many, answers) < 1e-10  # what is left above is torch's single precision
+    page, single = logits_of(model, many, answers)
+    page_p, single_p = page.softmax(-1), single.softmax(-1)
+    assert (page_p - single_p).abs().max() < 1e-5
+    # Logits of a trained network are as large as 160, where single precision itself is off by more than 1e-5.
+    assert (page - single).abs().max() < 1e-5 * max(1, single.abs().max())
+    assert largest_gap(model.double(), many, answers) < 1e-9
 
 
 @pytest.mark.parametrize(
@@ -117,12 +130,20 @@ def test_attention_weights_agree_with_torch(javascript):
             model(torch.tensor([tokens]), record=record)
         for layer in range(2):
             name = f"layer{layer}.attention"
-            torch.testing.assert_close(torch.tensor(answer["record"][name]), record[name][0], atol=1e-6, rtol=0)
+            torch.testing.assert_close(
+                torch.tensor(answer["record"][name], dtype=torch.float32), record[name][0], atol=1e-6, rtol=0
+            )
 
 
 @pytest.mark.parametrize(
     ("tokens", "message"),
-    [([], "1 to 11 of them, got 0"), ([0] * 12, "got 12"), ([14], "ids 0 to 13, got 14"), ([0.5], "got 0.5"), ([-1], "got -1")],
+    [
+        ([], "1 to 11 of them, got 0"),
+        ([0] * 12, "got 12"),
+        ([14], "ids 0 to 13, got 14"),
+        ([0.5], "got 0.5"),
+        ([-1], "got -1"),
+    ],
 )
 def test_wrong_tokens_are_refused(javascript, tokens, message):
     with pytest.raises(Exception, match=message):
@@ -193,7 +214,10 @@ def four(x):
 @pytest.mark.parametrize("which", [0, 1])
 def test_played_by_keyboard_every_number_is_right(show, game, which):
     page = show(game.html())
-    model, symbols, secret = load(SHIPPED[which]).model, *(game.data[which][key] for key in ("symbols", "secrets"))
+    model, symbols, secret = (
+        load(SHIPPED[which]).model,
+        *(game.data[which][key] for key in ("symbols", "secrets")),
+    )
     tab_to(page, "size")
     for _ in range(which):
         page.keyboard.press("ArrowDown")
@@ -211,14 +235,25 @@ def test_played_by_keyboard_every_number_is_right(show, game, which):
         network = f"{abs(float(-(q * q.log2()).sum())):.3f}"
         assert number(page, "exact-entropy") == exact
         assert number(page, "network-entropy") == network
-        assert number(page, "network-kl") == four(sum(math.log2(1 / len(left) / float(q[symbols + v])) for v in left) / len(left))
-        assert number(page, "network-impossible") == four(1 - sum(float(q[symbols + v]) for v in left))
+        assert number(page, "network-kl") == four(
+            sum(math.log2(1 / len(left) / float(q[symbols + v])) for v in left) / len(left)
+        )
+        assert number(page, "network-impossible") == four(
+            sum(float(p) for token, p in enumerate(q) if token - symbols not in left)
+        )
         bars = page.locator(".column > .network").all_inner_texts()
-        assert [float(text.split()[-1]) for text in bars] == pytest.approx((100 * q[symbols:]).tolist(), abs=0.0501)
+        assert [float(text.split()[-1]) for text in bars] == pytest.approx(
+            (100 * q[symbols:]).tolist(), abs=0.0501
+        )
         said = part(page, "sentence").inner_text().replace("\u00a0", " ")
         assert f"Question {k} of {symbols}" in said
-        assert f"log₂({symbols} − {k} + 1) = log₂ {len(left)} = {exact} bits. Network: {network} bits." in said
-        assert page.locator(".ball.seen").all_inner_texts() == page.locator(".column .ball.seen").all_inner_texts()
+        assert (
+            f"log₂({symbols} − {k} + 1) = log₂ {len(left)} = {exact} bits. Network: {network} bits." in said
+        )
+        assert (
+            page.locator(".ball.seen").all_inner_texts()
+            == page.locator(".column .ball.seen").all_inner_texts()
+        )
         assert page.locator(".column .ball.seen").count() == k - 1
         steps.append((box, secret[0][box]))
         page.keyboard.press("Enter")
@@ -226,7 +261,9 @@ def test_played_by_keyboard_every_number_is_right(show, game, which):
     assert page.evaluate("document.activeElement.dataset.part") == "new", "the keyboard is where play goes on"
     page.locator("summary").click()
     rows = [row.split() for row in part(page, "history").locator("tr").all_inner_texts()]
-    assert [row[:3] for row in rows] == [[str(k), str(b + 1), chr(65 + v)] for k, (b, v) in enumerate(steps, 1)]
+    assert [row[:3] for row in rows] == [
+        [str(k), str(b + 1), chr(65 + v)] for k, (b, v) in enumerate(steps, 1)
+    ]
     assert [row[3] for row in rows] == [f"{math.log2(symbols - k):.3f}" for k in range(symbols)]
 
 
@@ -261,10 +298,12 @@ def test_undo_restores_every_state(show, game):
         part(page, "boxes").locator("input:enabled").nth(step % 3).check(force=True)
         states.append(look_of(page))
         if step in (2, 3):  # once a ball not yet seen, which changes places; once one that was seen
-            seen = part(page, "ball").locator("option", has_text="seen before" if step == 3 else "ball H").first
+            seen = (
+                part(page, "ball").locator("option", has_text="seen before" if step == 3 else "ball H").first
+            )
             part(page, "ball").select_option(seen.get_attribute("value"))
         part(page, "open").click()
-    assert all(one != other for one, other in zip(states, states[1:], strict=False))
+    assert all(one != other for one, other in pairwise(states))
     for wanted in reversed(states):
         part(page, "undo").click()
         assert look_of(page) == wanted
@@ -293,7 +332,10 @@ def test_impossible_evidence_has_no_exact_answer(show, game):
     assert network in said
     assert page.locator(".cross").count() == 1
     part(page, "rest").click()
-    assert f"over the 2 questions that had an exact answer; then ball {letter}" in part(page, "sentence").inner_text()
+    assert (
+        f"over the 2 questions that had an exact answer; then ball {letter}"
+        in part(page, "sentence").inner_text()
+    )
     part(page, "new").click()
     assert number(page, "exact-entropy") == "3.000"
 
@@ -305,7 +347,8 @@ def test_an_unseen_ball_put_in_a_box_changes_places(show, game):
     part(page, "ball").select_option(str(secret[5]))
     part(page, "open").click()
     part(page, "rest").click()
-    rows = [row.split()[2] for row in part(page, "history").locator("tr").evaluate_all("all => all.map(r => r.innerText)")]
+    page.locator("summary").click()
+    rows = [row.split()[2] for row in part(page, "history").locator("tr").all_inner_texts()]
     swapped = [secret[5], *secret[1:5], secret[0], *secret[6:]]
     assert rows == [chr(65 + value) for value in swapped]
 
@@ -350,7 +393,11 @@ def test_new_games_are_fresh_bijections_and_the_same_for_everyone(show, game):
         games.append([])
         for _ in range(6):
             part(page, "rest").click()
-            games[-1].append(part(page, "boxes").locator(".ball").evaluate_all("all => all.map(b => b.lastChild.textContent).join('')"))
+            games[-1].append(
+                part(page, "boxes")
+                .locator(".ball")
+                .evaluate_all("all => all.map(b => b.lastChild.textContent).join('')")
+            )
             part(page, "new").click()
     assert games[0] == games[1]
     assert len(set(games[0])) == 6
@@ -363,7 +410,8 @@ def test_python_and_javascript_draw_the_same_first_state(show, names):
     html = EliminationGame.from_checkpoints(names).html()
     static = show(html, java_script_enabled=False)
     assert part(static, "open").is_hidden(), "a control that does nothing is not shown"
-    drawn = "([...all]) => Object.fromEntries(all.map((e) => [e.dataset.part, e.cloneNode(true).innerHTML.replaceAll(' checked=\"\"', '')]))"
+    drawn = """([...all]) => Object.fromEntries(all.map((e) =>
+        [e.dataset.part, e.innerHTML.replaceAll(' checked=""', "")]))"""
     names = ("parameters", "boxes", "sentence", "bars", "numbers", "chart", "opened", "open")
     where = ", ".join(f'[data-part="{name}"]' for name in names)
     before = static.locator(where).evaluate_all(drawn)
@@ -379,8 +427,12 @@ def test_two_copies_on_a_page_are_two_games(show, game):
     boxes.nth(1).locator('[data-part="open"]').click()
     assert boxes.locator('[data-part="opened"]').all_inner_texts() == ["0", "1"]
     assert boxes.locator("input:checked").evaluate_all("all => all.map(i => i.value)") == ["0", "1"]
-    page.evaluate("""() => { for (const old of document.querySelectorAll('script[type=module]')) {
-        const again = document.createElement('script'); again.type = 'module'; again.textContent = old.textContent; old.after(again); } }""")
+    again = """() => { for (const old of document.querySelectorAll("script[type=module]")) {
+        const again = document.createElement("script");
+        again.type = "module";
+        again.textContent = old.textContent;
+        old.after(again); } }"""
+    page.evaluate(again)
     page.wait_for_timeout(100)
     boxes.nth(1).locator('[data-part="open"]').click()
     assert boxes.locator('[data-part="opened"]').all_inner_texts() == ["0", "2"], "one click, one box"
@@ -395,7 +447,9 @@ def in_state(page, name):
             part(page, "open").click()
     if name == "tricked":
         part(page, "tricking").check()
-        part(page, "ball").select_option(part(page, "ball").locator("option", has_text="seen before").first.get_attribute("value"))
+        part(page, "ball").select_option(
+            part(page, "ball").locator("option", has_text="seen before").first.get_attribute("value")
+        )
         part(page, "open").click()
     if name == "guess":
         part(page, "guessing").check()
@@ -453,6 +507,8 @@ def test_in_the_book(open_page, path, dark):
         part(page, "open").click()
     assert "all 8 boxes are open" in part(page, "sentence").inner_text()
     page.evaluate(AXE)
-    found = page.evaluate("async () => (await axe.run('.explorer-bijection', {preload: false})).violations.map((v) => v.id)")
+    found = page.evaluate(
+        "async () => (await axe.run('.explorer-bijection', {preload: false})).violations.map((v) => v.id)"
+    )
     assert found == []
     assert page.evaluate(OVERFLOW) == []
