@@ -1,0 +1,174 @@
+"""The command line, called as a function and once as a program."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+import tutorlib
+from tutorlib import checkpoints, cli
+from tutorlib.evaluation import evaluate
+from tutorlib.recipes import RECIPES
+
+SMALL = [
+    "--set",
+    "plan.steps=20",
+    "--set",
+    "plan.batch=8",
+    "--set",
+    "tunnel.symbols=4",
+    "--set",
+    "model.width=8",
+]
+
+
+def refused(capsys, *arguments):
+    """The one line on stderr of a call that must return 2."""
+    assert cli.main(list(arguments)) == 2
+    out, err = capsys.readouterr()
+    assert err.startswith("tutorlib: ") and err.count("\n") == 1 and "Traceback" not in out + err
+    return err
+
+
+def test_train_goes_on_then_evaluate_by_path(tmp_path, capsys, monkeypatch):
+    command = ["train", "bijection-v8", "--out", str(tmp_path), "--device", "cpu", *SMALL]
+    assert cli.main(command) == 0
+    first = (tmp_path / "bijection-v8.safetensors").read_bytes()
+    assert "kl" in capsys.readouterr().out
+    monkeypatch.setattr(torch.nn.functional, "cross_entropy", None)  # a finished run takes no step again
+    assert cli.main(command) == 0
+    assert (tmp_path / "bijection-v8.safetensors").read_bytes() == first
+    assert (tmp_path / "bijection-v8.state" / "log.jsonl").exists()
+
+    card = checkpoints.read_card(tmp_path / "bijection-v8")
+    assert card["command"] == "tutorlib train bijection-v8 " + " ".join(SMALL)
+    assert card["plan"]["steps"] == 20 and card["tunnel"]["symbols"] == 4 and card["model"]["width"] == 8
+    point = checkpoints.load(tmp_path / "bijection-v8")
+    generator = torch.Generator().manual_seed(card["measured"]["seed"])
+    again = evaluate(point.model, point.tunnel, sequences=card["measured"]["sequences"], generator=generator)
+    assert again.mean("kl") == pytest.approx(card["measured"]["kl"], rel=1e-3)
+
+    capsys.readouterr()
+    assert cli.main(["evaluate", str(tmp_path / "bijection-v8"), "--sequences", "64"]) == 0
+    out = capsys.readouterr().out
+    for words in (
+        "64 fresh sequences",
+        "KL(exact || model)",
+        "last 2 pairs",
+        "position look-up",
+        "uniform",
+        "inf",
+    ):
+        assert words in out
+
+
+def test_a_changed_recipe_does_not_go_on_from_another_state(tmp_path, capsys):
+    command = ["train", "bijection-v8", "--out", str(tmp_path), "--device", "cpu", *SMALL]
+    assert cli.main(command) == 0
+    capsys.readouterr()
+    err = refused(capsys, *command, "--set", "plan.steps=21")
+    assert "belongs to another run" in err
+
+
+BAD_CHANGES = [
+    ("steps=20", "--set: expected tunnel.KEY=VALUE, model.KEY=VALUE or plan.KEY=VALUE, got 'steps=20'"),
+    ("plan.steps", "got 'plan.steps'"),
+    ("cake.steps=3", "got 'cake.steps=3'"),
+    ("plan.stepz=20", "unexpected keyword argument 'stepz'"),
+    ("plan.steps=0", "steps: expected a positive integer, got 0"),
+    ("plan.steps=many", "steps: expected a positive integer, got 'many'"),
+    ("plan.matrix_rate=fast", "--set: "),
+    ("plan.seed=zero", "seed: expected an integer, got 'zero'"),
+    ("tunnel.symbols=1", "symbols: expected an integer of at least 2, got 1"),
+    ("tunnel.size=4", "tunnel bijection: "),
+    ("model.heads=3", "heads: expected a divisor of the width 32, got 3"),
+    ("model.depth=3", "model transformer: "),
+    ("model.context=3", "context: the tunnel needs 15 positions, the model has 3"),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), BAD_CHANGES, ids=[change for change, _ in BAD_CHANGES])
+def test_bad_changes_are_one_line(tmp_path, capsys, change, words):
+    err = refused(
+        capsys, "train", "bijection-v8", "--out", str(tmp_path / "runs"), "--device", "cpu", "--set", change
+    )
+    assert words in err
+    assert not (tmp_path / "runs").exists(), "nothing half-written"
+
+
+def test_other_bad_input_is_one_line(tmp_path, capsys):
+    train = ["train", "bijection-v8", "--out", str(tmp_path)]
+    assert "device: expected one that PyTorch can use here, got teapot" in refused(
+        capsys, *train, "--device", "teapot"
+    )
+    assert "--threads: expected at least 1, got 0" in refused(capsys, *train, "--threads", "0")
+    assert "no file no-such.json" in refused(capsys, "evaluate", "no-such")
+    assert "expected positive numbers, got 0" in refused(
+        capsys, "evaluate", "bijection-v8", "--sequences", "0"
+    )
+    (tmp_path / "bad.json").write_text("{")
+    assert "the card is damaged" in refused(capsys, "evaluate", str(tmp_path / "bad"))
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["teach"], ["train"], ["train", "no-such"], ["evaluate", "x", "--seed", "a"]]
+)
+def test_bad_usage_exits_with_2(capsys, arguments):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    assert caught.value.code == 2
+    assert "usage: tutorlib" in capsys.readouterr().err
+
+
+def test_checkpoints_lists_those_that_ship(capsys):
+    assert cli.main(["checkpoints"]) == 0
+    out = capsys.readouterr().out
+    assert [line.split()[0] for line in out.splitlines()] == checkpoints.available()
+
+
+def test_doctor_prints_versions_and_passes(capsys):
+    assert cli.main(["doctor"]) == 0
+    out = capsys.readouterr().out
+    for words in (
+        tutorlib.__version__,
+        torch.__version__.split("+")[0],
+        "numpy",
+        "device",
+        "0 failed",
+        "learns a bijection",
+    ):
+        assert words in out
+    for name in checkpoints.available():
+        assert f"{name}: KL" in out
+
+
+def test_doctor_says_what_is_wrong(capsys, monkeypatch):
+    def damaged(name):
+        raise checkpoints.CheckpointError(f"checkpoint {name}: the weights are damaged")
+
+    monkeypatch.setattr(checkpoints, "load", damaged)
+    monkeypatch.setattr(cli, "train", lambda *a, **k: None)
+    assert cli.main(["doctor"]) == 1
+    out = capsys.readouterr().out
+    assert "FAILED" in out and "bijection-v8: the weights are damaged" in out
+    assert f"{len(checkpoints.available()) + 1} failed" in out
+    assert cli._version("no-such-package") == "missing"
+
+
+def test_without_git_the_revision_is_unknown(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert cli._revision() == "unknown"
+
+
+def test_every_recipe_builds():
+    for name, recipe in RECIPES.items():
+        model, tunnel = recipe.build()
+        assert model.vocab == tunnel.vocab and model.context == tunnel.length, name
+
+
+def test_as_a_program():
+    found = subprocess.run(
+        [sys.executable, "-m", "tutorlib", "--version"], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == f"tutorlib {tutorlib.__version__}"
