@@ -191,21 +191,33 @@ def test_a_window_is_equivalent_to_itself(rungs):
         assert equivalent_window(kl, tunnel, rungs) == pytest.approx(steps)
     assert equivalent_window(rungs["uniform"].mean("kl"), tunnel, rungs) == 0
     assert equivalent_window(math.inf, tunnel, rungs) == 0
-    for kl in (
-        0.0,
-        rungs["last 4 pairs"].mean("kl") / 10,
-    ):  # nothing to compare with: the last window at least
-        assert equivalent_window(kl, tunnel, rungs) == tunnel.max_window - 1
+    assert equivalent_window(0.0, tunnel, rungs) == tunnel.max_window
+    assert equivalent_window(rungs["exact"].mean("kl"), tunnel, rungs) == pytest.approx(tunnel.max_window)
+
+
+@pytest.mark.parametrize("v", [2, 12, 20])
+def test_no_divergence_is_all_steps_whatever_the_rounding(v, seeded):
+    tunnel = Bijection(v)  # for V > 10 the exact rung measures some 1e-17 bits, not 0
+    assert (
+        equivalent_window(0.0, tunnel, ladder(tunnel, sequences=4, generator=seeded())) == tunnel.max_window
+    )
 
 
 def test_equivalent_window_falls_with_kl(rungs):
-    kl = np.geomspace(1e-4, 2, 200)
+    kl = np.geomspace(1e-18, 2, 200)
     found = [equivalent_window(float(x), Bijection(6), rungs) for x in kl]
     assert found == sorted(found, reverse=True)
-    low, high = (rungs[f"last {steps} pairs"].mean("kl") for steps in (3, 2))
-    assert equivalent_window(math.sqrt(low * high), Bijection(6), rungs) == pytest.approx(
-        2.5
-    )  # halfway in log KL
+
+
+def test_half_a_step_is_the_larger_window_in_half_of_the_sequences(rungs, seeded):
+    tunnel = Bijection(6)
+
+    def mixture(batch):
+        half = len(batch) // 2
+        return torch.cat((tunnel.window(batch, 2)[:half], tunnel.window(batch, 3)[half:]))
+
+    kl = evaluate(mixture, tunnel, sequences=64, generator=seeded()).mean("kl")
+    assert equivalent_window(kl, tunnel, rungs) == pytest.approx(2.5)
 
 
 def test_equivalent_window_where_a_rung_shows_no_divergence():
@@ -214,7 +226,7 @@ def test_equivalent_window_where_a_rung_shows_no_divergence():
     rungs = ladder(tunnel, sequences=1, generator=torch.Generator().manual_seed(0))
     assert any(rungs[f"last {s} pairs"].mean("kl") == 0 for s in range(1, 5))
     for kl in (0.0, 1e-9, 0.01, 5.0):
-        assert 0 <= equivalent_window(kl, tunnel, rungs) <= tunnel.max_window - 1
+        assert 0 <= equivalent_window(kl, tunnel, rungs) <= tunnel.max_window
 
 
 TUNNEL = Bijection(4)
