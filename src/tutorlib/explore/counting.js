@@ -66,7 +66,7 @@ function sentence(preset, state) {
   const before = state.p / (CASES - state.p), ratio = state.a / state.b;
   const bits = [before, ratio, before * ratio].map(Math.log2);
   return `<p>${preset.seen} <b>${count(seen)}</b> of 1,000 ${preset.cases}. Of these, <b>${count(hits)}</b> ${hits === 1 ? "is" : "are"} ${name}: ` +
-    `${count(hits)} / ${count(seen)} = <strong class="posterior">${share(hits / seen)}</strong></p>` +
+    `<span class="whole">${count(hits)} / ${count(seen)} = <strong class="posterior">${share(hits / seen)}</strong></span></p>` +
     `<p class="odds">Odds of ${preset.thing}: <b>${ratioText(before)}</b> before × <b>${ratioText(ratio)}</b> = <b>${ratioText(before * ratio)}</b> after</p>` +
     `<p class="bits">In bits: <b>${signed(bits[0])}</b> + <b>${signed(bits[1])}</b> = <b>${signed(bits[2])}</b></p>`;
 }
@@ -135,6 +135,8 @@ function mount(root, data) {
     draw();
   });
 
+  // A touch on a grip drags; a touch beside it scrolls the page. (CSS touch-action does not reach inside an SVG.)
+  svg.addEventListener("touchstart", event => event.target.closest(".grip") && event.preventDefault(), {passive: false});
   let held = null;
   svg.addEventListener("pointerdown", event => {
     const grip = event.target.closest(".grip");

@@ -131,8 +131,9 @@ def _sentence(preset: dict[str, Any], state: list[int]) -> str:
     name = preset["hypotheses"][0]
     return (
         f"<p>{preset['seen']} <b>{_count(seen)}</b> of 1,000 {preset['cases']}. Of these, <b>{_count(hits)}</b> "
-        f"{'is' if hits == 1 else 'are'} {name}: {_count(hits)} / {_count(seen)} = "
-        f'<strong class="posterior">{100 * hits / seen:.1f} %</strong></p>'
+        f"{'is' if hits == 1 else 'are'} {name}: "
+        f'<span class="whole">{_count(hits)} / '
+        f'{_count(seen)} = <strong class="posterior">{100 * hits / seen:.1f} %</strong></span></p>'
         f'<p class="odds">Odds of {preset["thing"]}: <b>{before:.4g}</b> before × <b>{ratio:.4g}</b> = '
         f"<b>{before * ratio:.4g}</b> after</p>"
         f'<p class="bits">In bits: <b>{_signed(bits[0])}</b> + <b>{_signed(bits[1])}</b> = '

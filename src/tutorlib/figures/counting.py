@@ -36,7 +36,7 @@ def _box(ax: Axes, x: float, y: float, text: str, fill: str, ink: str) -> None:
     ax.add_patch(
         FancyBboxPatch(corner, width, height, boxstyle=style, facecolor=fill, edgecolor=COLOURS["ink"])
     )
-    ax.text(x, y, text, ha="center", va="center", fontsize=11.5, color=ink, linespacing=1.15)
+    ax.text(x, y, text, ha="center", va="center", fontsize=11, color=ink, linespacing=1.15)
 
 
 def frequency_tree(
@@ -54,7 +54,7 @@ def frequency_tree(
         ValueError: if the table is not two by two or a count is negative.
     """
     counts = _table(table)
-    fig, ax = new_figure(7.0, 3.7)
+    fig, ax = new_figure(6.2, 3.3)
     ink = COLOURS["ink"]
     for row, x in enumerate((2.8, 8.2)):
         ax.plot([5.5, x], [2.9, 1.9], color=COLOURS["reference"], lw=1.5, zorder=0)
@@ -88,7 +88,7 @@ def unit_square(prior: float, likelihood: ArrayLike, hypotheses: Sequence[str], 
         raise ValueError(
             f"prior, likelihood: expected one and two probabilities, got {prior} and {heights.tolist()}"
         )
-    fig, ax = new_figure(5.4, 4.6)
+    fig, ax = new_figure(4.6, 4.4)
     left = 0.0
     for name, width, height, (full, pale), ink in zip(
         hypotheses,
@@ -120,7 +120,7 @@ def base_rate_curve(base_rates: ArrayLike, posteriors: ArrayLike, marked: int) -
             f"base_rates, posteriors: expected two equally long lists, rates above 0, got {tuple(x.shape)} "
             f"and {tuple(y.shape)}"
         )
-    fig, ax = new_figure(7.0, 3.5)
+    fig, ax = new_figure(6.4, 3.4)
     ax.plot(x, y, color=COLOURS["exact"], marker="o", ms=5)
     ax.plot(x, x, color=COLOURS["reference"], ls="--", lw=1.5)
     ax.annotate(
@@ -149,7 +149,7 @@ def boxes(red: Sequence[int], balls: int) -> Figure:
     """Boxes of balls: box ``i`` holds ``red[i]`` filled and ``balls - red[i]`` hollow ones."""
     if not all(0 <= count <= balls for count in red):
         raise ValueError(f"red: expected counts from 0 to {balls}, got {list(red)}")
-    fig, ax = new_figure(7.0, 0.9)
+    fig, ax = new_figure(6.2, 0.85)
     for box, count in enumerate(red):
         ax.add_patch(Rectangle((box * 6.4, 0), 5.6, 1.6, facecolor="white", edgecolor=COLOURS["ink"], lw=1.5))
         for ball in range(balls):
@@ -176,7 +176,7 @@ def beliefs(steps: ArrayLike, titles: Sequence[str], name: str = "box") -> Figur
             f"steps, titles: expected [step, hypotheses] and a title a step, got {tuple(table.shape)} "
             f"and {len(titles)} titles"
         )
-    fig, axes = new_figure(7.4, 2.5, columns=len(titles), sharey=True)
+    fig, axes = new_figure(6.8, 2.3, columns=len(titles), sharey=True)
     for ax, title, belief in zip(axes, titles, table, strict=True):
         ax.bar(torch.arange(len(belief)), belief, color=COLOURS["exact"], width=0.8)
         ax.set_title(title, fontsize=11)
@@ -195,7 +195,7 @@ def evidence_steps(start: float, steps: Sequence[float], names: Sequence[str]) -
     """
     if len(names) != len(steps) + 1:
         raise ValueError(f"names: expected {len(steps) + 1}, one more than steps, got {len(names)}")
-    fig, ax = new_figure(7.0, 2.3)
+    fig, ax = new_figure(6.2, 2.2)
     places = [start]
     for step in steps:
         places.append(places[-1] + step)

@@ -1,0 +1,288 @@
+"""The square of chapter 01 in a real browser: every number against tutorlib.bayes, by keyboard, mouse and touch."""
+
+import pytest
+from book_site import AXE, OVERFLOW, RUN_AXE, Watch, toc_files
+
+from tutorlib import bayes
+from tutorlib.explore import UnitSquare
+from tutorlib.explore.counting import PRESETS
+
+pytestmark = pytest.mark.browser
+
+PAGE = """<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>Square</title>
+<meta name="viewport" content="width=device-width"><style>body {{ margin: 0.5rem; background: #fffdf9; color: #26313b }}
+html[data-theme="dark"] body {{ background: #171b20; color: #d3d8dc }}</style></head>
+<body><main><h1>Square</h1>{boxes}</main></body></html>"""
+PICTURE = {"left": 20, "top": 26, "side": 300, "width": 340}  # the square inside the picture
+
+
+@pytest.fixture
+def show(browser, tmp_path):
+    """show(html, width, dark) opens a page that holds it; the test fails if anything goes wrong on the page."""
+    contexts, watches = [], []
+
+    def one(html=None, width=1280, dark=False, **options):
+        file = tmp_path / f"{len(contexts)}.html"
+        file.write_text(PAGE.format(boxes=html or UnitSquare().html()), "utf-8")
+        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        watches.append(Watch())
+        watches[-1].attach(page, "file:///")
+        page.goto(file.as_uri())
+        if dark:
+            page.evaluate("document.documentElement.dataset.theme = 'dark'")
+        return page
+
+    yield one
+    for context in contexts:
+        context.close()
+    assert [problem for watch in watches for problem in watch.problems()] == []
+
+
+def number(text):
+    return float(text.replace("−", "-").replace(",", "").replace("\u00a0", " ").removesuffix(" %"))
+
+
+def state_of(page):
+    return [int(page.locator(f'[data-key="{key}"]').first.input_value()) for key in "pab"]
+
+
+def assert_numbers_are_right(page):
+    """Every number shown is the exact one, rounded as shown."""
+    prior, hit, alarm = (value / 1000 for value in state_of(page))
+    table = bayes.natural_frequencies(1000, [prior, 1 - prior], [[hit, 1 - hit], [alarm, 1 - alarm]])
+    exact = [*table[0], table[0].sum(), *table[1], table[1].sum(), *table.sum(0), table.sum()]
+    cells = page.locator("tbody td").all_inner_texts()
+    assert [number(cell) for cell in cells] == pytest.approx([float(x) for x in exact], abs=1e-9)
+    posterior = float(bayes.condition([prior, 1 - prior], [hit, alarm])[0])
+    shown = page.locator(".posterior").inner_text()
+    decimals = len(shown.split(" ")[0].partition(".")[2])
+    assert number(shown) == pytest.approx(100 * posterior, abs=0.5 * 10**-decimals + 1e-9)
+    odds = [float(bayes.odds(prior)), hit / alarm, float(bayes.odds(posterior))]
+    shown_odds = [number(text) for text in page.locator(".odds b").all_inner_texts()]
+    assert shown_odds == pytest.approx(odds, rel=5e-4 + 1e-9)
+    bits = [
+        float(bayes.log_odds(prior)),
+        float(bayes.log_odds(posterior) - bayes.log_odds(prior)),
+        float(bayes.log_odds(posterior)),
+    ]
+    shown_bits = [number(text) for text in page.locator(".bits b").all_inner_texts()]
+    assert shown_bits == pytest.approx(bits, abs=5e-4 + 1e-9)
+    said = page.locator('[aria-live="polite"]').inner_text()
+    assert shown in said
+
+
+def test_the_first_state_is_the_forecast(show):
+    page = show()
+    assert state_of(page) == [300, 800, 150]
+    assert page.locator(".posterior").inner_text() == "69.6 %"
+    assert_numbers_are_right(page)
+
+
+def test_python_and_javascript_draw_the_same_first_state(show):
+    parts = ".picture, .grips, table, .result, label .name, label .value, [role=group]"
+    drawn = "all => all.map(e => e.innerHTML)"
+    static = show(java_script_enabled=False)
+    assert static.locator("[data-key]").first.is_hidden(), "a control that does nothing is not shown"
+    before = static.locator(parts).evaluate_all(drawn)
+    assert before == show().locator(parts).evaluate_all(drawn)
+    assert len(before) == 12
+
+
+@pytest.mark.parametrize("key", "pab")
+def test_sliders_by_keyboard(show, key):
+    page = show()
+    start = state_of(page)["pab".index(key)]
+    slider = page.locator(f'[data-key="{key}"]')
+    slider.focus()
+    for press, value in (("ArrowRight", start + 1), ("ArrowRight", start + 2), ("ArrowLeft", start + 1)):
+        page.keyboard.press(press)
+        assert state_of(page)["pab".index(key)] == value
+        assert_numbers_are_right(page)
+    page.keyboard.press("PageUp")
+    assert state_of(page)["pab".index(key)] > start + 10
+    assert_numbers_are_right(page)
+    text = slider.get_attribute("aria-valuetext")
+    assert number(text) == pytest.approx(state_of(page)["pab".index(key)] / 10)
+    assert page.evaluate("document.activeElement.dataset.key") == key, "the slider keeps the focus"
+
+
+@pytest.mark.parametrize(
+    "state", [(1, 999, 1), (999, 1, 999), (501, 333, 667), (37, 5, 1000), (640, 1000, 512)]
+)
+def test_numbers_far_from_the_story(show, state):
+    page = show()
+    for key, value in zip("pab", state, strict=True):
+        page.locator(f'[data-key="{key}"]').fill(str(value))
+    assert tuple(state_of(page)) == state
+    assert_numbers_are_right(page)
+
+
+def test_what_never_happens_teaches_nothing(show):
+    page = show()
+    for key in "ab":
+        page.locator(f'[data-key="{key}"]').focus()
+        page.keyboard.press("Home")
+    assert page.locator(".posterior").inner_text() == "no posterior"
+    page.locator('[data-key="a"]').focus()
+    page.keyboard.press("End")
+    assert page.locator(".posterior").inner_text() == "100 %"
+    assert "∞" in page.locator(".bits").inner_text()
+
+
+@pytest.mark.parametrize("which", range(len(PRESETS)))
+def test_presets_by_keyboard(show, which):
+    page = show()
+    button = page.locator(f'[data-preset="{which}"]')
+    button.focus()
+    page.keyboard.press("Enter")
+    assert state_of(page) == PRESETS[which]["state"]
+    assert page.locator('[data-preset][aria-pressed="true"]').all_inner_texts() == [PRESETS[which]["name"]]
+    assert page.locator("label .name").all_inner_texts() == PRESETS[which]["sliders"]
+    assert_numbers_are_right(page)
+    if PRESETS[which]["name"] == "Useless test":
+        assert page.locator(".posterior").inner_text() == "10.0 %"
+
+
+def grip(page, key):
+    """The middle of a grip, in pixels."""
+    box = page.locator(f'[data-grip="{key}"] .knob').bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+@pytest.mark.parametrize(
+    ("key", "right", "down", "wanted"), [("p", 60, 0, 500), ("a", 0, 90, 500), ("b", 0, -105, 500)]
+)
+def test_lines_are_dragged_by_mouse(show, key, right, down, wanted):
+    page = show()
+    before = state_of(page)
+    scale = page.locator("svg").bounding_box()["width"] / PICTURE["width"]
+    x, y = grip(page, key)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + right * scale / 2, y + down * scale / 2)
+    page.mouse.move(x + right * scale, y + down * scale)
+    assert state_of(page)["pab".index(key)] == wanted
+    assert_numbers_are_right(page)
+    page.mouse.move(x + 2000, y + 2000)  # far outside: the line stops at the edge
+    page.mouse.up()
+    ends = {"p": 999, "a": 0, "b": 0}
+    after = state_of(page)
+    assert after["pab".index(key)] == ends[key]
+    assert [v for k, v in zip("pab", after, strict=True) if k != key] == [
+        v for k, v in zip("pab", before, strict=True) if k != key
+    ]
+    page.mouse.move(x, y)
+    assert state_of(page) == after, "the line is let go"
+
+
+def test_lines_are_dragged_by_touch_and_the_page_stays(show):
+    page = show(width=390, has_touch=True, is_mobile=True)
+    session = page.context.new_cdp_session(page)
+    x, y = grip(page, "b")
+    scroll = page.evaluate("scrollY")
+
+    def touch(kind, x=None, y=None):
+        points = [] if x is None else [{"x": x, "y": y}]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", x, y)
+    for step in range(1, 11):
+        touch("touchMove", x, y - 6 * step)
+    touch("touchEnd")
+    assert state_of(page)[2] > 250
+    assert page.evaluate("scrollY") == scroll
+    assert_numbers_are_right(page)
+
+
+def dots(page):
+    """How many dots there are of each kind, without those of the key."""
+    return {
+        kind: page.locator(f"path.{kind}").evaluate("e => (e.getAttribute('d').match(/M/g) || []).length - 1")
+        for kind in ("hit", "alarm", "miss", "rest")
+    }
+
+
+def test_a_thousand_dots(show):
+    page = show()
+    page.locator('[data-view="dots"]').focus()
+    page.keyboard.press("Enter")
+    assert dots(page) == {"hit": 240, "alarm": 105, "miss": 60, "rest": 595}
+    assert page.locator("svg text.key").all_text_contents() == [
+        "240 rainy, “rain”", "105 dry, “rain”", "60 rainy, “dry”", "595 dry, “dry”",
+    ]  # fmt: skip
+    assert page.locator(".grips").is_hidden()
+    page.locator('[data-preset="1"]').click()
+    assert dots(page) == {"hit": 1, "alarm": 50, "miss": 0, "rest": 949}
+    for value in ("333", "1", "998"):
+        page.locator('[data-key="a"]').fill(value)
+        assert sum(dots(page).values()) == 1000
+    page.locator('[data-view="areas"]').click()
+    assert page.locator("rect").count() == 4
+    assert page.locator(".grips").is_visible()
+
+
+def test_two_copies_on_a_page_are_two_squares(show):
+    page = show(UnitSquare().html() * 2)
+    boxes = page.locator("[data-explorer]")
+    assert boxes.evaluate_all("all => all.map(b => b.dataset.mounted)") == ["yes", "yes"]
+    boxes.nth(1).locator('[data-preset="1"]').click()
+    assert boxes.locator(".posterior").all_inner_texts() == ["69.6 %", "1.9 %"]
+    page.evaluate(
+        """() => { for (const old of document.querySelectorAll('script[type=module]')) {
+        const again = document.createElement('script'); again.type = 'module';
+        again.textContent = old.textContent; old.after(again); } }"""
+    )
+    page.wait_for_timeout(100)
+    boxes.nth(1).locator('[data-view="dots"]').click()
+    assert boxes.locator(".posterior").all_inner_texts() == ["69.6 %", "1.9 %"]
+
+
+def in_state(page, name):
+    if name in ("dots", "disease dots"):
+        page.locator('[data-view="dots"]').click()
+    if name in ("disease", "disease dots"):
+        page.locator('[data-preset="1"]').click()
+
+
+STATES = ("first", "disease", "dots", "disease dots")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("state", STATES)
+def test_axe_finds_nothing(show, state, dark):
+    page = show(dark=dark)
+    in_state(page, state)
+    page.evaluate(AXE)
+    assert page.evaluate(RUN_AXE, None) == []
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_it_fits_a_telephone(show, state):
+    page = show(width=390, has_touch=True, is_mobile=True)
+    in_state(page, state)
+    assert page.evaluate(OVERFLOW) == []
+    box = page.locator("[data-explorer]")
+    assert box.evaluate("b => b.scrollWidth <= b.clientWidth"), "the box itself need not scroll sideways"
+    small = page.locator("button, input").evaluate_all(
+        "all => all.map(e => e.getBoundingClientRect()).filter(r => r.height < 32).map(r => `${r.width} x ${r.height}`)"
+    )
+    assert small == []
+
+
+CHAPTER = [f"{name}.html" for name in toc_files() if name.startswith("chapters/01")]
+
+
+@pytest.mark.parametrize("path", CHAPTER)
+def test_in_the_book(open_page, path):
+    page = open_page(path, width=390)
+    assert page.locator(".explorer-counting").count() == 1
+    page.locator('[data-key="p"]').focus()
+    page.keyboard.press("ArrowRight")
+    assert state_of(page) == [301, 800, 150]
+    box = page.locator(".explorer-counting")
+    assert box.evaluate("b => b.scrollWidth <= b.clientWidth")
+    assert number(box.locator(".posterior").inner_text()) == pytest.approx(
+        100 * float(bayes.condition([0.301, 0.699], [0.8, 0.15])[0]), abs=0.0501
+    )
