@@ -85,8 +85,10 @@ function sentence(size, steps, answer) {
   const before = last ? `Ball ${LETTERS[last.ball]} came out of box ${last.box + 1}. ` : "";
   const network = `Network: ${fixed(answer.networkEntropy, 3)} bits.`;
   if (!answer.exact) {
+    const unseen = size - new Set(steps.map((step) => step.ball)).size;
     return `${before}No bijection fits this evidence: ${contradiction(steps)}. An exact posterior does not exist. `
-      + `The network answers all the same. ${network}`;
+      + `The network answers all the same. Crossing out what was seen would leave ${unseen} ${unseen === 1 ? "ball" : "balls"}: `
+      + `log₂\u00a0${unseen} = ${fixed(Math.log2(unseen), 3)} bits. ${network}`;
   }
   const left = size - steps.length;
   return `${before}Question ${answer.k} of ${size}: which ball is in box ${answer.box + 1}? `
