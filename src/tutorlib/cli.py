@@ -21,7 +21,6 @@ from tutorlib.evaluation import MEASURES, Evaluation, equivalent_window, evaluat
 from tutorlib.models import count_parameters
 from tutorlib.recipes import RECIPES, Recipe
 from tutorlib.training import TrainingPlan, best_device, train, usable_device
-from tutorlib.tunnels import Tunnel
 
 EVALUATION_SEED = 20_251_227  # not a training seed, so the sequences are fresh
 
@@ -175,20 +174,13 @@ def _evaluate(options: argparse.Namespace) -> int:
         print(f"  {MEASURES[key]:78s} {interval:.5f}")
     first = result.entropy_mae_averaged_first()
     print(f"  {'entropy MAE, averaged over sequences first (the papers release), bits':78s} {first:.5f}")
-    window = equivalent_window(result.mean("kl"), point.tunnel, rungs)
-    at_least = "at least " if window == _last_window(point.tunnel) else ""
-    print(
-        f"  as good as an exact observer who sees {at_least}the last {window:.1f} {point.tunnel.symbols_name}"
-    )
+    window, most = equivalent_window(result.mean("kl"), point.tunnel, rungs), point.tunnel.max_window
+    print(f"  as good as an exact observer of the last {window:.3f} {point.tunnel.symbols_name} ({most} is all)")
     print(f"\n  {'reference':24s} {'entropy MAE':>12s} {'KL':>10s} {'impossible':>11s}")
     for name, rung in rungs.items():
         kl = rung.mean("kl")
         print(f"  {name:24s} {rung.mean('entropy_error'):12.4f} {kl:10.4f} {rung.mean('impossible'):11.4f}")
     return 0
-
-
-def _last_window(tunnel: Tunnel) -> float:
-    return float(tunnel.max_window - 1)
 
 
 def _checkpoints(options: argparse.Namespace) -> int:

@@ -8,15 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tutorlib.checks import Check, Verdict, as_number, c01, c08
+from tutorlib.checks import UNANSWERED, Check, Verdict, as_number, c01, c08
 
 __all__ = ["CHECKS", "Check", "Prediction", "Verdict", "check", "predict"]
 
 CHECKS: dict[str, Check] = {item.id: item for item in (*c01.CHECKS, *c08.CHECKS)}
 
 
-def check(exercise: str, answer: Any) -> bool:
-    """Judge an answer, print the verdict with a hint, and return whether it is right.
+def check(exercise: str, answer: Any) -> None:
+    """Judge an answer and print the verdict, with a hint that fits the mistake.
 
     Args:
         exercise: such as ``"01-a"``.
@@ -27,12 +27,9 @@ def check(exercise: str, answer: Any) -> bool:
     """
     if exercise not in CHECKS:
         raise ValueError(f"exercise: expected one of {', '.join(CHECKS)}, got {exercise!r}")
-    if answer is ...:
-        print(f"{exercise}: not answered yet. Replace the ... above and run the cell again.")
-        return False
-    verdict = CHECKS[exercise].judge(answer)
-    print(f"{exercise}: {'✓' if verdict.ok else '✗'} {verdict.message}")
-    return verdict.ok
+    verdict = UNANSWERED if answer is ... else CHECKS[exercise].judge(answer)
+    mark = "" if verdict is UNANSWERED else "✓ " if verdict.ok else "✗ "
+    print(f"{exercise}: {mark}{verdict.message}")
 
 
 @dataclass(frozen=True)

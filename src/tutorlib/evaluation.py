@@ -7,7 +7,6 @@ entropy over sequences *before* the difference, is reported under its own name.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -182,18 +181,23 @@ def ladder(
 def equivalent_window(kl: float, tunnel: Tunnel, rungs: dict[str, Evaluation]) -> float:
     """How many steps an exact observer must see to be as close to the posterior as ``kl`` bits.
 
-    Interpolated in log KL between neighbouring windows of the ladder. 0 means no better than the first
-    window's lower neighbour, the uniform answer. Below the last inexact window it is that window at least.
+    A value of 3.2 is the observer who sees 4 steps in a fifth of all sequences and 3 in the others: mean KL is
+    linear in such a mixture, so that is how it is interpolated. 0 is the uniform answer or worse, and
+    ``tunnel.max_window`` is the exact posterior.
+
+    Args:
+        kl: mean KL(exact || predictor) in bits, at least 0.
+        tunnel: the tunnel of the ladder.
+        rungs: what :func:`ladder` returned for it.
     """
     if not kl >= 0:
         raise ValueError(f"kl: expected at least 0 bits, got {kl}")
-    heights = [rungs["uniform"].mean("kl")]
-    for steps in range(1, tunnel.max_window):
-        heights.append(rungs[f"last {steps} {tunnel.symbols_name}"].mean("kl"))
+    windows = (f"last {steps} {tunnel.symbols_name}" for steps in range(1, tunnel.max_window))
+    heights = [
+        *(rungs[name].mean("kl") for name in ("uniform", *windows)),
+        0.0,
+    ]  # measured, the last is 1e-17
     if kl >= heights[0]:
         return 0.0
-    for steps in range(1, len(heights)):
-        upper, lower = heights[steps - 1], heights[steps]
-        if kl >= lower > 0:  # few sequences may show no difference to the exact answer: no place between
-            return steps - (math.log(kl) - math.log(lower)) / (math.log(upper) - math.log(lower))
-    return float(len(heights) - 1)
+    steps = next(i for i, height in enumerate(heights) if kl >= height)
+    return steps - (kl - heights[steps]) / (heights[steps - 1] - heights[steps])

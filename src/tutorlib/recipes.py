@@ -47,7 +47,7 @@ class Recipe:
         return build(self.model, **config), tunnel
 
 
-LONG = TrainingPlan(steps=60_000, batch=(64, 128, 256), decay=0.6, averaging=0.998)
+LONG = TrainingPlan(steps=80_000, batch=(64, 128, 256, 512), decay=0.6, averaging=0.998)
 MEDIUM = TrainingPlan(steps=12_000, batch=(64, 128, 256), decay=0.6, averaging=0.998)
 SHORT = TrainingPlan(steps=6_000, batch=(32, 64, 128), decay=0.6, averaging=0.998)
 

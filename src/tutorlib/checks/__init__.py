@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Check", "Verdict", "expect_number", "right", "wrong"]
+__all__ = ["UNANSWERED", "Check", "Verdict", "expect_number", "right", "wrong"]
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,9 @@ class Verdict:
 
     ok: bool
     message: str
+
+
+UNANSWERED = Verdict(False, "not answered yet. Replace the ... above and run the cell again.")
 
 
 def right(message: str) -> Verdict:

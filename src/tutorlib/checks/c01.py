@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tutorlib import bayes
-from tutorlib.checks import Check, Verdict, expect_number, right, wrong
+from tutorlib.checks import UNANSWERED, Check, Verdict, expect_number, right, wrong
 
 # ---------------------------------------------------------------- 01-a: the forecast says dry
 
@@ -97,7 +97,7 @@ def posterior_function(answer: Any) -> Verdict:
                 "it changes its input in place: the caller's prior is gone. Use prior * likelihood, not *=."
             )
         if got is ...:
-            return wrong("not answered yet. Replace the ... in the function and run the cell again.")
+            return UNANSWERED
         if not isinstance(got, Tensor):
             return wrong(
                 f"expected a tensor back, got {type(got).__name__}. Does the function end in return?"

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tutorlib import bits
-from tutorlib.checks import Check, Verdict, expect_number, right, wrong
+from tutorlib.checks import UNANSWERED, Check, Verdict, expect_number, right, wrong
 from tutorlib.tunnels import Batch, Bijection
 
 __all__ = ["CHECKS"]
@@ -103,7 +103,10 @@ def _judge_posterior(answer: Any) -> Verdict:
     for shown, symbols in (([], 4), ([2], 4), ([0, 3, 1], 5), ([1, 0, 4, 2, 3], 6)):
         before = list(shown)
         try:
-            found = [float(share) for share in answer(shown, symbols)]
+            found = answer(shown, symbols)
+            if found is ...:
+                return UNANSWERED
+            found = [float(share) for share in found]
         except Exception as error:  # the reader's code may raise anything
             return wrong(f"posterior({before}, {symbols}) raised {type(error).__name__}: {error}")
         if shown != before:
@@ -133,6 +136,8 @@ def _judge_predictor(answer: Any) -> Verdict:
     blind = Batch(batch.tokens.clone(), torch.full_like(batch.targets, tunnel.symbols))
     try:
         found = answer(blind)
+        if found is ...:
+            return UNANSWERED
         found = found if isinstance(found, Tensor) else torch.as_tensor(found)
     except Exception as error:  # the reader's code may raise anything
         return wrong(f"your function raised {type(error).__name__}: {error}")

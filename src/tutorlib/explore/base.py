@@ -63,7 +63,8 @@ class Explorer:
             f'<section class="explorer explorer-{self.name}" data-explorer="{identity}"'
             f' aria-label="{escape(self.label)}">\n'
             f"<style>{css}</style>\n"
-            f'<div class="explorer-body">{self.body}</div>\n'
+            # JupyterLab would take the arrow keys and Enter for itself.
+            f'<div class="explorer-body" data-lm-suppress-shortcuts="true">{self.body}</div>\n'
             f'<script type="application/json">{data}</script>\n'
             "</section>\n"
             '<script type="module">\n'
