@@ -175,7 +175,9 @@ def _evaluate(options: argparse.Namespace) -> int:
     first = result.entropy_mae_averaged_first()
     print(f"  {'entropy MAE, averaged over sequences first (the papers release), bits':78s} {first:.5f}")
     window, most = equivalent_window(result.mean("kl"), point.tunnel, rungs), point.tunnel.max_window
-    print(f"  as good as an exact observer of the last {window:.3f} {point.tunnel.symbols_name} ({most} is all)")
+    print(
+        f"  as good as an exact observer of the last {window:.3f} {point.tunnel.symbols_name} ({most} is all)"
+    )
     print(f"\n  {'reference':24s} {'entropy MAE':>12s} {'KL':>10s} {'impossible':>11s}")
     for name, rung in rungs.items():
         kl = rung.mean("kl")

@@ -9,6 +9,7 @@ from typing import Any
 
 __all__ = ["VERDICTS", "PaperRow", "PaperTable"]
 
+CELL = "text-align:left;vertical-align:top;padding:0.35em 0.6em;min-width:6em"
 VERDICTS = ("holds", "holds in part", "does not hold here", "not tested here")
 
 
@@ -51,17 +52,16 @@ class PaperTable:
         return (row.claim, row.paper, row.version, row.here, row.verdict, row.reason)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        head = "".join(f'<th scope="col" style="text-align:left">{name}</th>' for name in self.heads)
+        head = "".join(f'<th scope="col" style="{CELL}">{name}</th>' for name in self.heads)
         lines = []
         for row in self.rows:
             claim, *rest = (escape(cell) for cell in self._cells(row))
-            cells = "".join(f'<td style="text-align:left;vertical-align:top">{cell}</td>' for cell in rest)
-            first = f'<th scope="row" style="text-align:left;vertical-align:top">{claim}</th>'
-            lines.append(f"<tr>{first}{cells}</tr>")
+            cells = "".join(f'<td style="{CELL}">{cell}</td>' for cell in rest)
+            lines.append(f'<tr><th scope="row" style="{CELL};min-width:9em">{claim}</th>{cells}</tr>')
         body = "\n".join(lines)
         html = (
             '<div class="paper-and-us" tabindex="0" role="region" aria-label="Paper and us"'
-            ' style="overflow-x:auto">\n<table>\n'
+            ' style="overflow-x:auto">\n<table style="font-size:0.9em;border-collapse:collapse">\n'
             f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>"
         )
         return {"text/html": html, "text/plain": str(self)}

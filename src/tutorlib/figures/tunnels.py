@@ -82,7 +82,7 @@ def measures_by_rung(rows: Mapping[str, tuple[float, float, float]], networks: S
     fig, axes = new_figure(9.5, 0.34 * len(rows) + 1.2, columns=3, sharey=True)
     names = list(rows)
     colours = [COLOURS["model"] if name in networks else COLOURS["reference"] for name in names]
-    titles = ("entropy MAE, bits", "KL(exact || predictor), bits", "mass on impossible values")
+    titles = ("entropy MAE, bits", "KL divergence, bits", "impossible mass")
     for column, (axis, title) in enumerate(zip(axes, titles, strict=True)):
         values = [rows[name][column] for name in names]
         finite = [value for value in values if value != float("inf")]
