@@ -172,8 +172,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     for key in ("entropy_error", "kl", "total_variation", "impossible", "loss"):
         interval = result.interval(key, _generator(options.seed))
         print(f"  {MEASURES[key]:78s} {interval:.5f}")
-    first = result.entropy_mae_averaged_first()
-    print(f"  {'entropy MAE, averaged over sequences first (the papers release), bits':78s} {first:.5f}")
+    title = "entropy MAE, averaged over sequences first (the paper's released code), bits"
+    print(f"  {title:78s} {result.entropy_mae_averaged_first():.5f}")
     window, most = equivalent_window(result.mean("kl"), point.tunnel, rungs), point.tunnel.max_window
     print(
         f"  as good as an exact observer of the last {window:.3f} {point.tunnel.symbols_name} ({most} is all)"
