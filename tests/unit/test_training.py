@@ -291,6 +291,14 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path, value):
         train(model, TUNNEL, plan, log_every=5, save_every=5, folder=tmp_path, on_log=spoil)
 
 
+def test_an_infinite_loss_stops_the_run(monkeypatch):
+    monkeypatch.setattr(
+        torch.nn.functional, "cross_entropy", lambda logits, targets: 0 * logits.sum() + math.inf
+    )
+    with pytest.raises(ValueError, match="loss: not a number at step 1;"):
+        train(fresh(), TUNNEL, TrainingPlan(steps=1, batch=2))
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_run_on_a_gpu_goes_on_after_a_stop(tmp_path):
     plan = TrainingPlan(steps=40, batch=8, averaging=0.9)
