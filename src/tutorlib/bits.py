@@ -147,7 +147,8 @@ def kl_divergence(p: ArrayLike, q: ArrayLike, dim: int = -1) -> Tensor:
     The extra surprise paid for believing ``q`` when outcomes follow ``p``; 0 if and only if they are equal.
     """
     p, q = _pair(p, q, dim)
-    return (torch.xlogy(p, p) - torch.xlogy(p, q)).sum(dim) / NATS_PER_BIT
+    divergence = (torch.xlogy(p, p) - torch.xlogy(p, q)).sum(dim) / NATS_PER_BIT
+    return divergence.clamp(min=0)  # below 0 only by rounding
 
 
 def total_variation(p: ArrayLike, q: ArrayLike, dim: int = -1) -> Tensor:

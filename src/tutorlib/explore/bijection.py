@@ -101,6 +101,7 @@ class FirstQuestion:
 
     @property
     def exact_entropy(self) -> float:
+        """Entropy of the exact posterior before any pair is shown, in bits."""
         return math.log2(self.symbols)
 
 
