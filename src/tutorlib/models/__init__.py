@@ -7,7 +7,7 @@ configuration, which is what a checkpoint stores.
 from typing import Any
 
 from tutorlib.models.base import SequenceModel, count_parameters
-from tutorlib.models.mlp import PrefixMLP, TokenMLP, WindowMLP
+from tutorlib.models.mlp import PrefixMLP, SumMLP, TokenMLP, WindowMLP
 from tutorlib.models.transformer import Transformer
 
 MODELS: dict[str, type[SequenceModel]] = {
@@ -15,6 +15,7 @@ MODELS: dict[str, type[SequenceModel]] = {
     "mlp-token": TokenMLP,
     "mlp-window": WindowMLP,
     "mlp-prefix": PrefixMLP,
+    "mlp-sum": SumMLP,
 }
 
 
@@ -36,6 +37,7 @@ __all__ = [
     "MODELS",
     "PrefixMLP",
     "SequenceModel",
+    "SumMLP",
     "TokenMLP",
     "Transformer",
     "WindowMLP",
