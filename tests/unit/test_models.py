@@ -20,6 +20,7 @@ CONFIGS = {
     "mlp-token": {"width": 8, "layers": 1},
     "mlp-window": {"width": 8, "layers": 2, "window": 3},
     "mlp-prefix": {"width": 8, "layers": 1},
+    "mlp-sum": {"width": 8, "layers": 1},
 }
 
 
@@ -175,6 +176,14 @@ def test_prefix_mlp_is_a_linear_layer_on_the_flattened_prefix():
         torch.testing.assert_close(model(tokens, torch.tensor([t]))[:, 0], expected, rtol=0, atol=1e-12)
 
 
+def test_sum_mlp_is_a_linear_layer_on_the_counts():
+    model, tokens = make("mlp-sum"), draw()
+    for t in range(CONTEXT):
+        counts = torch.nn.functional.one_hot(tokens[:, : t + 1], VOCAB).sum(1).double()  # [batch, vocab]
+        expected = slow_trunk(model.trunk, counts @ model.table.weight)
+        torch.testing.assert_close(model(tokens, torch.tensor([t]))[:, 0], expected, rtol=0, atol=1e-12)
+
+
 def test_window_mlp_is_a_linear_layer_on_the_flattened_window():
     model, tokens = make("mlp-window"), draw()
     for t in range(CONTEXT):
@@ -205,7 +214,7 @@ def test_each_model_sees_what_it_claims_to_see(t):
     tokens = draw()
     assert sees(make("mlp-token"), tokens, t) == {t}
     assert sees(make("mlp-window"), tokens, t) == set(range(max(0, t - 2), t + 1))
-    for key in ("mlp-prefix", "transformer", "transformer-deep"):
+    for key in ("mlp-prefix", "mlp-sum", "transformer", "transformer-deep"):
         assert sees(make(key), tokens, t) == set(range(t + 1))
 
 
