@@ -13,7 +13,7 @@ CHAPTERS ?= $(sort $(wildcard chapters/*.ipynb))
 PORT ?= 8000
 # Arguments for pytest, for example: make test PYTEST_ARGS="-k bayes"
 PYTEST_ARGS ?=
-JUPYTER_BOOK := $(BIN)/jupyter-book build . -W --keep-going --config book/_config.yml --toc book/_toc.yml --path-output build
+JUPYTER_BOOK := $(BIN)/jupyter-book build . -W --keep-going --config book/_config.yml --toc book/_toc.yml --path-output build --all
 
 .PHONY: help setup book serve lab chapters test lint browser bench publish-as lock clean distclean
 

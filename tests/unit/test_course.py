@@ -35,7 +35,8 @@ def test_an_unknown_exercise_is_an_error(toy):
 
 
 @pytest.mark.parametrize(
-    "answer", [3, 3.0, 3.02, [3.0], np.ones(1) * 3, np.float32(3), np.array(3.0), torch.tensor(3.0), np.int64(3)]
+    "answer",
+    [3, 3.0, 3.02, [3.0], np.ones(1) * 3, np.float32(3), np.array(3.0), torch.tensor(3.0), np.int64(3)],
 )
 def test_any_kind_of_number_will_do(answer):
     assert JUDGE(answer).ok
