@@ -9,19 +9,24 @@ from typing import Any
 
 __all__ = ["VERDICTS", "PaperRow", "PaperTable"]
 
-# On a narrow screen each row becomes a card, with the heads in front of the cells.
+# The reason stands in a row of its own below the numbers. On a narrow screen each claim becomes a card.
 STYLE = """
 .paper-and-us { overflow-x: auto; }
-.paper-and-us table { font-size: 0.9em; border-collapse: collapse; }
-.paper-and-us th, .paper-and-us td { text-align: left; vertical-align: top; padding: 0.35em 0.6em; white-space: normal;
-  min-width: 6em; }
+.paper-and-us table { font-size: 0.9em; border-collapse: collapse; width: 100%; }
+.paper-and-us th, .paper-and-us td { text-align: left; vertical-align: top; padding: 0.35em 0.6em;
+  white-space: normal; background: transparent; }
+.paper-and-us tbody tr:nth-child(odd) { border-top: 1px solid currentColor; }
+.paper-and-us tbody th { width: 24%; }
+.paper-and-us td[data-head="Verdict"] { font-weight: bold; }
+.paper-and-us td[colspan]::before { content: "Why: "; font-weight: bold; }
 @media (max-width: 600px) {
   .paper-and-us thead { display: none; }
-  .paper-and-us table, .paper-and-us tbody, .paper-and-us tr, .paper-and-us th, .paper-and-us td { display: block; }
-  .paper-and-us tr { border-top: 2px solid currentColor; padding: 0.5em 0; }
+  .paper-and-us table, .paper-and-us tbody, .paper-and-us tr { display: block; }
+  .paper-and-us tbody th, .paper-and-us td { display: block; width: auto; }
   .paper-and-us td::before { content: attr(data-head) ": "; font-weight: bold; }
 }
 """
+
 VERDICTS = ("holds", "holds in part", "does not hold here", "not tested here")
 
 
@@ -53,7 +58,7 @@ class PaperRow:
 class PaperTable:
     """Rows as a table in a notebook, or as plain lines elsewhere."""
 
-    heads = ("Claim", "The paper", "Version", "Here", "Verdict", "Why")
+    heads = ("Claim", "The paper", "Here", "Verdict")
 
     def __init__(self, rows: Sequence[PaperRow]) -> None:
         if not rows:
@@ -61,15 +66,16 @@ class PaperTable:
         self.rows = tuple(rows)
 
     def _cells(self, row: PaperRow) -> tuple[str, ...]:
-        return (row.claim, row.paper, row.version, row.here, row.verdict, row.reason)
+        return (row.claim, f"{row.paper} ({row.version})", row.here, row.verdict)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         head = "".join(f'<th scope="col">{name}</th>' for name in self.heads)
         lines = []
         for row in self.rows:
             first, *rest = zip(self.heads, (escape(cell) for cell in self._cells(row)), strict=True)
-            cells = "".join(f'<td data-head="{head}">{cell}</td>' for head, cell in rest)
-            lines.append(f'<tr><th scope="row">{first[1]}</th>{cells}</tr>')
+            cells = "".join(f'<td data-head="{name}">{cell}</td>' for name, cell in rest)
+            lines.append(f'<tr><th scope="row" rowspan="2">{first[1]}</th>{cells}</tr>')
+            lines.append(f'<tr><td colspan="{len(rest)}" data-head="Why">{escape(row.reason)}</td></tr>')
         body = "\n".join(lines)
         html = (
             '<div class="paper-and-us" tabindex="0" role="region" aria-label="Paper and us">\n'
@@ -79,7 +85,10 @@ class PaperTable:
         return {"text/html": html, "text/plain": str(self)}
 
     def __str__(self) -> str:
+        heads = (*self.heads, "Why")
         return "\n\n".join(
-            "\n".join(f"{head}: {cell}" for head, cell in zip(self.heads, self._cells(row), strict=True))
+            "\n".join(
+                f"{head}: {cell}" for head, cell in zip(heads, (*self._cells(row), row.reason), strict=True)
+            )
             for row in self.rows
         )
