@@ -63,7 +63,8 @@ class Explorer:
             f'<section class="explorer explorer-{self.name}" data-explorer="{identity}"'
             f' aria-label="{escape(self.label)}">\n'
             f"<style>{css}</style>\n"
-            # JupyterLab would take the arrow keys and Enter for itself.
+            # JupyterLab would take the arrow keys and Enter for itself: older versions look at this attribute,
+            # newer ones listen at the page, so plain keys are kept inside the box below.
             f'<div class="explorer-body" data-lm-suppress-shortcuts="true">{self.body}</div>\n'
             f'<script type="application/json">{data}</script>\n'
             "</section>\n"
@@ -71,6 +72,9 @@ class Explorer:
             f"{code}\n"
             f"for (const root of document.querySelectorAll('[data-explorer=\"{identity}\"]:not([data-mounted])')) {{\n"
             "  root.dataset.mounted = 'yes';\n"
+            "  root.addEventListener('keydown', (event) => {\n"
+            "    if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();\n"
+            "  });\n"
             "  mount(root, JSON.parse(root.querySelector('script[type=\"application/json\"]').textContent));\n"
             "}\n"
             "</script>"
