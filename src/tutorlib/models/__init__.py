@@ -7,7 +7,10 @@ configuration, which is what a checkpoint stores.
 from typing import Any
 
 from tutorlib.models.base import SequenceModel, count_parameters
+from tutorlib.models.linear_attention import DeltaNet, LinearAttention
+from tutorlib.models.mamba import Mamba
 from tutorlib.models.mlp import PrefixMLP, TokenMLP, WindowMLP
+from tutorlib.models.recurrent import GRU, LSTM
 from tutorlib.models.transformer import Transformer
 
 MODELS: dict[str, type[SequenceModel]] = {
@@ -15,6 +18,11 @@ MODELS: dict[str, type[SequenceModel]] = {
     "mlp-token": TokenMLP,
     "mlp-window": WindowMLP,
     "mlp-prefix": PrefixMLP,
+    "lstm": LSTM,
+    "gru": GRU,
+    "mamba": Mamba,
+    "linear-attention": LinearAttention,
+    "deltanet": DeltaNet,
 }
 
 
@@ -33,7 +41,12 @@ def build(name: str, **config: Any) -> SequenceModel:
 
 
 __all__ = [
+    "GRU",
+    "LSTM",
     "MODELS",
+    "DeltaNet",
+    "LinearAttention",
+    "Mamba",
     "PrefixMLP",
     "SequenceModel",
     "TokenMLP",
