@@ -14,15 +14,18 @@ from torch import Tensor
 
 from tutorlib.models import Transformer
 from tutorlib.models.base import check_sizes
+from tutorlib.models.transformer import Block
 
 __all__ = ["bijection_eliminator", "coin_counter", "spline_units"]
 
 
-def _blank(model: Transformer) -> Transformer:
-    """The model with every weight at 0, ready to be written on."""
+def _blank(model: Transformer) -> tuple[Transformer, Block]:
+    """The model with every weight at 0, ready to be written on, and its only block."""
     for p in model.parameters():
         p.detach().zero_()
-    return model.eval()
+    (block,) = model.blocks
+    assert isinstance(block, Block)
+    return model.eval(), block
 
 
 def bijection_eliminator(symbols: int, gap: float = 30.0) -> Transformer:
@@ -59,8 +62,8 @@ def bijection_eliminator(symbols: int, gap: float = 30.0) -> Transformer:
     if not 0 < gap < math.inf:
         raise ValueError(f"gap: expected a positive number of nats, got {gap}")
     width = symbols + 1
-    model = _blank(Transformer(2 * symbols, 2 * symbols - 1, width, hidden=1))
-    attention = model.blocks[0].attention
+    model, block = _blank(Transformer(2 * symbols, 2 * symbols - 1, width, hidden=1))
+    attention = block.attention
     with torch.no_grad():
         model.embedding.weight[:symbols, symbols] = 2 * gap  # [vocab, width]: every key is u
         model.embedding.weight[symbols:, :symbols] = 2 * gap * torch.eye(symbols)  # value j is e_j
@@ -123,8 +126,8 @@ def coin_counter(tosses: int, a: float = 1.0, b: float = 1.0, knots: int = 64) -
 
     first, later = DROWN * prior * e, DROWN * e  # lengths of token plus position
     half = math.sqrt(0.5)
-    model = _blank(Transformer(2, tosses, width=4, hidden=len(down), positions="learned"))
-    attention, feed_forward = model.blocks[0].attention, model.blocks[0].feed_forward
+    model, block = _blank(Transformer(2, tosses, width=4, hidden=len(down), positions="learned"))
+    attention, feed_forward = block.attention, block.feed_forward
     assert model.position is not None
     with torch.no_grad():
         model.embedding.weight[:, SIGN] = torch.tensor([-e, e])
@@ -168,15 +171,16 @@ def spline_units(curve: Callable[[Tensor], Tensor], knots: Tensor) -> tuple[Tens
     if knots.ndim != 1 or len(knots) < 2 or float(knots[0]) != 0 or not (knots.diff() > 0).all():
         raise ValueError(f"knots: expected at least two that rise from 0, got {knots.tolist()}")
     at = knots.clone().requires_grad_()  # [knots + 1]
-    (slope,) = torch.autograd.grad(curve(at).sum(), at)  # [knots + 1]
+    with torch.enable_grad():
+        (slope,) = torch.autograd.grad(curve(at).sum(), at)  # [knots + 1]
     bend = slope.diff() / knots.diff()  # [knots]: change of slope per unit of q, between knots
     weight = torch.diff(bend, prepend=torch.zeros(1, dtype=bend.dtype)) / 2  # [knots]
     reach, start = knots[-1], knots[:-1]  # [] and [knots]
     line = slope[0] / (4 * reach)
-    ones = torch.ones_like(start)  # [knots]
+    one, ones = torch.ones_like(reach), torch.ones_like(start)  # [] and [knots]
     up = torch.cat(
         (
-            torch.stack((torch.stack((reach / reach, reach)), torch.stack((-reach / reach, reach)))),
+            torch.stack((torch.stack((one, reach)), torch.stack((-one, reach)))),
             torch.stack((ones, -start), -1),
             torch.stack((-ones, -start), -1),
         )

@@ -92,7 +92,9 @@ def pack_weights(model: SequenceModel) -> dict[str, Any]:
     if not isinstance(model, Transformer):
         raise ValueError(f"model: expected a transformer, got {model.name}")
     if model.positions == "rotary":
-        raise ValueError("positions: expected 'none' or 'learned', got 'rotary', which the page cannot compute")
+        raise ValueError(
+            "positions: expected 'none' or 'learned', got 'rotary', which the page cannot compute"
+        )
     state = {name: tensor.detach().cpu().float() for name, tensor in model.state_dict().items()}
     flat = torch.cat([tensor.flatten() for tensor in state.values()])
     blob = flat.numpy().astype("<f4").tobytes()
