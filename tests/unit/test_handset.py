@@ -9,7 +9,13 @@ import torch
 from tutorlib import bayes, bits
 from tutorlib.evaluation import evaluate
 from tutorlib.explore.base import pack_weights
-from tutorlib.handset import bijection_eliminator, coin_counter, spline_units
+from tutorlib.handset import (
+    bijection_eliminator,
+    coin_counter,
+    hmm_window_filter,
+    spline_units,
+    window_table,
+)
 from tutorlib.models import Transformer
 from tutorlib.tunnels import Bijection
 
@@ -136,9 +142,112 @@ def test_a_cubic_is_drawn_by_its_units(knots):
     assert float((drawn - (q - q**3)).abs().max()) == pytest.approx(0.5 / knots**2, rel=1e-6)
 
 
-@pytest.mark.parametrize("model", [bijection_eliminator(4), coin_counter(9)], ids=["bijection", "coin"])
-def test_they_are_ordinary_transformers(model):
-    assert type(model) is Transformer and model.layers == model.heads == 1
+def chain(states, symbols, seed=0, stay=0.7):
+    """A sticky random HMM: transition and emission."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def rows(n):
+        weights = -torch.rand(states, n, generator=generator, dtype=torch.float64).log()
+        return weights / weights.sum(-1, keepdim=True)
+
+    return stay * torch.eye(states, dtype=torch.float64) + (1 - stay) * rows(states), rows(symbols)
+
+
+def by_paths(T, E, seen):
+    """Chances of the next symbol after ``seen``, summed over every path of hidden states."""
+    start = torch.linalg.matrix_power(T, 1000)[0]
+    total = torch.zeros(E.shape[1], dtype=torch.float64)
+    for path in itertools.product(range(len(T)), repeat=len(seen) + 1):
+        weight = float(start[path[0]])
+        for state, following, symbol in zip(path, path[1:], seen, strict=False):
+            weight *= float(E[state, symbol] * T[state, following])
+        total += weight * E[path[-1]]
+    return total / total.sum()
+
+
+def step_filter(T, E, tokens, window):
+    """Predict, weigh, normalise over the last ``window`` symbols at every position."""
+    start = torch.linalg.matrix_power(T, 1000)[0]
+    out = []
+    for t in range(tokens.shape[1]):
+        belief = start.expand(len(tokens), -1)
+        for place in range(max(0, t - window + 1), t + 1):
+            posterior = bayes.condition(belief, E[:, tokens[:, place]].T)
+            belief = bayes.predict(posterior, T)
+        out.append(bayes.predict(belief, E))
+    return torch.stack(out, 1)
+
+
+@pytest.mark.parametrize("window", [1, 3])
+def test_the_table_is_the_sum_over_paths(window):
+    T, E = chain(3, 2)
+    tables = window_table(T, E, window)
+    assert [len(table) for table in tables] == [2**m for m in range(1, window + 1)]
+    for m, table in enumerate(tables, start=1):
+        for row, seen in enumerate(itertools.product(range(2), repeat=m)):
+            torch.testing.assert_close(table[row], by_paths(T, E, seen), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("states", "symbols", "window", "context"),
+    [(3, 3, 1, 12), (3, 3, 2, 12), (2, 4, 4, 20), (4, 2, 5, 100), (2, 2, 8, 8), (3, 1, 2, 5)],
+)
+def test_the_window_filter_is_exact(states, symbols, window, context, seeded):
+    T, E = chain(states, symbols)
+    model = hmm_window_filter(T, E, window, context)
+    tokens = torch.randint(symbols, (64, context), generator=seeded())
+    with torch.no_grad():
+        kl = bits.kl_from_logits(step_filter(T, E, tokens, window), model(tokens).double())
+    assert float(kl.max()) < 1e-7
+
+
+def test_a_longer_window_is_nearer_the_exact_filter(seeded):
+    T, E = chain(3, 3)
+    tokens = torch.randint(3, (64, 20), generator=seeded())
+    exact, errors = step_filter(T, E, tokens, 20), []
+    with torch.no_grad():
+        for window in (1, 2, 4, 6):
+            logits = hmm_window_filter(T, E, window, 20)(tokens).double()
+            errors.append(float(bits.kl_from_logits(exact, logits).mean()))
+    assert errors == sorted(errors, reverse=True) and errors[-1] < errors[0] / 10
+
+
+def test_impossible_windows_and_symbols_stay_finite():
+    """Two symbols that alternate for ever: after 0 comes 1, and the window 0 0 never occurs."""
+    T, E = torch.tensor([[0.0, 1.0], [1.0, 0.0]]), torch.eye(2)
+    assert window_table(T, E, 2)[1].tolist() == [[0.5, 0.5], [1.0, 0.0], [0.0, 1.0], [0.5, 0.5]]
+    with torch.no_grad():
+        p = hmm_window_filter(T, E, 2, 6)(torch.tensor([[0, 1, 0, 1, 0, 1]])).softmax(-1)[0]
+    torch.testing.assert_close(p[:, 1], torch.tensor([1.0, 0.0] * 3), rtol=0, atol=1e-9)
+
+
+def test_one_unit_fires_and_each_head_looks_one_step_further_back(seeded):
+    T, E = chain(3, 3)
+    model, tokens, record = hmm_window_filter(T, E, 3, 12), torch.randint(3, (4, 12), generator=seeded()), {}
+    inside = []
+    model.blocks[0].feed_forward.down.register_forward_hook(lambda layer, given, out: inside.append(given[0]))
+    with torch.no_grad():
+        model(tokens, record=record)
+    fired = (inside[0] > 0.5).sum(-1)  # [batch, time]
+    assert torch.equal(fired, torch.ones_like(fired))
+    torch.testing.assert_close(inside[0].sum(-1), torch.ones(4, 12), rtol=0, atol=1e-4)
+    for head in (0, 1):
+        t = torch.arange(head + 1, 12)
+        weights = record["layer0.attention"][:, head, t, t - head - 1]  # [batch, time]
+        torch.testing.assert_close(weights, torch.ones_like(weights), rtol=0, atol=1e-6)
+
+
+ALL = {
+    "bijection": lambda: bijection_eliminator(4),
+    "coin": lambda: coin_counter(9),
+    "hmm": lambda: hmm_window_filter(*chain(3, 3), window=3, context=9),
+}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_they_are_ordinary_transformers(name):
+    model = ALL[name]()
+    assert type(model) is Transformer and model.layers == 1
     assert pack_weights(model)["config"] == model.config()
     again = Transformer(**model.config())
     again.load_state_dict(model.state_dict())

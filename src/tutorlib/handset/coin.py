@@ -1,8 +1,4 @@
-"""Transformers whose weights are set by hand: what the architecture can do, before any training.
-
-Both are ordinary :class:`~tutorlib.models.Transformer` objects with one layer and one head. Nothing is fitted; each
-weight below is written down for a reason, and the functions say which weight does what.
-"""
+"""The rule of succession: attention counts, a feed-forward layer takes the logarithm."""
 
 from __future__ import annotations
 
@@ -12,65 +8,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from tutorlib.handset.base import blank
 from tutorlib.models import Transformer
 from tutorlib.models.base import check_sizes
-from tutorlib.models.transformer import Block
 
-__all__ = ["bijection_eliminator", "coin_counter", "spline_units"]
-
-
-def _blank(model: Transformer) -> tuple[Transformer, Block]:
-    """The model with every weight at 0, ready to be written on, and its only block."""
-    for p in model.parameters():
-        p.detach().zero_()
-    (block,) = model.blocks
-    assert isinstance(block, Block)
-    return model.eval(), block
-
-
-def bijection_eliminator(symbols: int, gap: float = 30.0) -> Transformer:
-    """Cross out the values already seen, for any number of symbols V. Works on :class:`tutorlib.tunnels.Bijection`.
-
-    The residual stream has one place for each value and one more, "this is a key", shared by all keys: elimination
-    never needs to know which key it was.
-
-    * ``embedding``: value j is ``e_j``, every key is ``u``, times ``2 gap``. The norm takes the size away at the
-      entrance; at the tied head it makes the answer sharp.
-    * ``query``, ``key``: 0. All scores are equal, so attention is the plain average over the n = 2k - 1 tokens so far.
-    * ``value``: the identity; ``output``: -2 times the identity. The stream becomes token - 2 average. At the k-th key,
-      with k keys and k - 1 values so far, that is ``u - (2 / n) (k u + sum of the e_j seen)``, which is
-      ``-(u + 2 sum of the e_j seen) / n``.
-    * ``feed_forward``: 0, not used.
-    * head: the last norm removes the factor 1 / n. An unseen value is orthogonal to the stream and gets the logit 0,
-      exactly. A seen value gets at most ``-2 gap``, a key at most ``-gap``. So unseen values share the probability
-      equally, and all others together have at most ``2 V exp(-gap)``.
-
-    Args:
-        symbols: V, at least 2. Keys come without replacement.
-        gap: how far, in nats, what is impossible lies below what is possible.
-
-    Returns:
-        A float32 transformer with vocab 2 V and context 2 V - 1. KL(exact || model) is at most
-        ``log2(1 + 2 V exp(-gap))`` bits, 5e-12 at V = 20; in float32 rounding adds about 1e-7.
-
-    Raises:
-        ValueError: if ``symbols`` is below 2 or ``gap`` is not a positive number.
-    """
-    check_sizes(symbols=symbols)
-    if symbols < 2:
-        raise ValueError(f"symbols: expected at least 2, got {symbols}")
-    if not 0 < gap < math.inf:
-        raise ValueError(f"gap: expected a positive number of nats, got {gap}")
-    width = symbols + 1
-    model, block = _blank(Transformer(2 * symbols, 2 * symbols - 1, width, hidden=1))
-    attention = block.attention
-    with torch.no_grad():
-        model.embedding.weight[:symbols, symbols] = 2 * gap  # [vocab, width]: every key is u
-        model.embedding.weight[symbols:, :symbols] = 2 * gap * torch.eye(symbols)  # value j is e_j
-        attention.value.weight.copy_(torch.eye(width))
-        attention.output.weight.copy_(-2 * torch.eye(width))
-    return model
-
+__all__ = ["coin_counter", "spline_units"]
 
 SIGN, ESTIMATE, CONSTANT, PLACE = range(4)  # what the four numbers of the coin's stream stand for
 DROWN = 1e5  # size of a position vector beside a token's: the toss itself must not disturb the answer
@@ -126,7 +68,7 @@ def coin_counter(tosses: int, a: float = 1.0, b: float = 1.0, knots: int = 64) -
 
     first, later = DROWN * prior * e, DROWN * e  # lengths of token plus position
     half = math.sqrt(0.5)
-    model, block = _blank(Transformer(2, tosses, width=4, hidden=len(down), positions="learned"))
+    model, block = blank(Transformer(2, tosses, width=4, hidden=len(down), positions="learned"))
     attention, feed_forward = block.attention, block.feed_forward
     assert model.position is not None
     with torch.no_grad():
