@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Two threads of the numerical libraries at most, whatever the machine, before anything imports them.
 os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # on busy cores spinning threads hold each other up
 
 
 @pytest.fixture(scope="session")

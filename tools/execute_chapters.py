@@ -49,6 +49,8 @@ def kernel_environment(threads: int = 1) -> dict[str, str]:
         **os.environ,
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
+        # A thread that waits sleeps. Spinning, two threads on busy cores hold each other up a hundredfold.
+        "OMP_WAIT_POLICY": "PASSIVE",
         "PYTHONHASHSEED": "0",
         "SOURCE_DATE_EPOCH": "0",  # no dates in figures
         "IPYTHONDIR": str(ipython),

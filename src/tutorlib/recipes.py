@@ -67,4 +67,5 @@ RECIPES = {
         "bijection", V20, "mlp-window", {"width": 32, "layers": 1, "window": 9}, SHORT
     ),
     "bijection-v20-mlp-prefix": Recipe("bijection", V20, "mlp-prefix", {"width": 32, "layers": 1}, MEDIUM),
+    "bijection-v20-mlp-sum": Recipe("bijection", V20, "mlp-sum", {"width": 32, "layers": 1}, MEDIUM),
 }

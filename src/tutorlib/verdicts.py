@@ -9,7 +9,19 @@ from typing import Any
 
 __all__ = ["VERDICTS", "PaperRow", "PaperTable"]
 
-CELL = "text-align:left;vertical-align:top;padding:0.35em 0.6em;min-width:6em"
+# On a narrow screen each row becomes a card, with the heads in front of the cells.
+STYLE = """
+.paper-and-us { overflow-x: auto; }
+.paper-and-us table { font-size: 0.9em; border-collapse: collapse; }
+.paper-and-us th, .paper-and-us td { text-align: left; vertical-align: top; padding: 0.35em 0.6em; white-space: normal;
+  min-width: 6em; }
+@media (max-width: 600px) {
+  .paper-and-us thead { display: none; }
+  .paper-and-us table, .paper-and-us tbody, .paper-and-us tr, .paper-and-us th, .paper-and-us td { display: block; }
+  .paper-and-us tr { border-top: 2px solid currentColor; padding: 0.5em 0; }
+  .paper-and-us td::before { content: attr(data-head) ": "; font-weight: bold; }
+}
+"""
 VERDICTS = ("holds", "holds in part", "does not hold here", "not tested here")
 
 
@@ -52,17 +64,17 @@ class PaperTable:
         return (row.claim, row.paper, row.version, row.here, row.verdict, row.reason)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        head = "".join(f'<th scope="col" style="{CELL}">{name}</th>' for name in self.heads)
+        head = "".join(f'<th scope="col">{name}</th>' for name in self.heads)
         lines = []
         for row in self.rows:
-            claim, *rest = (escape(cell) for cell in self._cells(row))
-            cells = "".join(f'<td style="{CELL}">{cell}</td>' for cell in rest)
-            lines.append(f'<tr><th scope="row" style="{CELL};min-width:9em">{claim}</th>{cells}</tr>')
+            first, *rest = zip(self.heads, (escape(cell) for cell in self._cells(row)), strict=True)
+            cells = "".join(f'<td data-head="{head}">{cell}</td>' for head, cell in rest)
+            lines.append(f'<tr><th scope="row">{first[1]}</th>{cells}</tr>')
         body = "\n".join(lines)
         html = (
-            '<div class="paper-and-us" tabindex="0" role="region" aria-label="Paper and us"'
-            ' style="overflow-x:auto">\n<table style="font-size:0.9em;border-collapse:collapse">\n'
-            f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>"
+            '<div class="paper-and-us" tabindex="0" role="region" aria-label="Paper and us">\n'
+            f"<style>{STYLE}</style>\n<table>\n<thead><tr>{head}</tr></thead>\n"
+            f"<tbody>\n{body}\n</tbody>\n</table>\n</div>"
         )
         return {"text/html": html, "text/plain": str(self)}
 

@@ -35,7 +35,7 @@ def test_an_unknown_exercise_is_an_error(toy):
 
 
 @pytest.mark.parametrize(
-    "answer", [3, 3.0, 3.0004, np.float32(3), np.array(3.0), torch.tensor(3.0), np.int64(3)]
+    "answer", [3, 3.0, 3.02, [3.0], np.ones(1) * 3, np.float32(3), np.array(3.0), torch.tensor(3.0), np.int64(3)]
 )
 def test_any_kind_of_number_will_do(answer):
     assert JUDGE(answer).ok
@@ -47,7 +47,8 @@ def test_any_kind_of_number_will_do(answer):
         (8.0, "Take the logarithm."),
         (2.0794, "That is in nats."),
         (4, "Count again."),
-        (3.001, "Count again."),
+        (3.1, "Count again."),
+        (np.True_, "expected one number, got bool"),
         ("3", "expected one number, got str: '3'"),
         (None, "expected one number, got NoneType: None"),
         (True, "expected one number, got bool: True"),

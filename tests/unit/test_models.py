@@ -34,6 +34,7 @@ CONFIGS = {
     "mlp-token": {"width": 8, "layers": 1},
     "mlp-window": {"width": 8, "layers": 2, "window": 3},
     "mlp-prefix": {"width": 8, "layers": 1},
+    "mlp-sum": {"width": 8, "layers": 1},
     "lstm": {"width": 8, "layers": 2, "hidden": 6},
     "gru": {"width": 8, "layers": 1, "tied": False},
     "mamba": {"width": 8, "layers": 2, "state": 3, "tied": False},
@@ -216,6 +217,14 @@ def test_prefix_mlp_is_a_linear_layer_on_the_flattened_prefix():
         torch.testing.assert_close(model(tokens, torch.tensor([t]))[:, 0], expected, rtol=0, atol=1e-12)
 
 
+def test_sum_mlp_is_a_linear_layer_on_the_counts():
+    model, tokens = make("mlp-sum"), draw()
+    for t in range(CONTEXT):
+        counts = torch.nn.functional.one_hot(tokens[:, : t + 1], VOCAB).sum(1).double()  # [batch, vocab]
+        expected = slow_trunk(model.trunk, counts @ model.table.weight)
+        torch.testing.assert_close(model(tokens, torch.tensor([t]))[:, 0], expected, rtol=0, atol=1e-12)
+
+
 def test_window_mlp_is_a_linear_layer_on_the_flattened_window():
     model, tokens = make("mlp-window"), draw()
     for t in range(CONTEXT):
@@ -260,7 +269,7 @@ def test_the_order_of_the_past_matters(key):
         assert not torch.allclose(model(tokens)[:, 2:], model(swapped)[:, 2:], atol=1e-4)
 
 
-@pytest.mark.parametrize("key", ["transformer", "linear-attention"])
+@pytest.mark.parametrize("key", ["transformer", "linear-attention", "mlp-sum"])
 def test_without_positions_the_order_of_the_past_does_not_matter(key):
     model, tokens = make(key), draw()
     swapped = tokens[:, [1, 0, *range(2, CONTEXT)]]

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 __all__ = ["UNANSWERED", "Check", "Verdict", "expect_number", "right", "wrong"]
 
 
@@ -57,14 +59,17 @@ def as_number(answer: Any) -> float | None:
     if isinstance(answer, bool | str | bytes):
         return None
     try:
-        value = float(answer)
+        values = np.asarray(answer.detach().cpu() if hasattr(answer, "detach") else answer)
+        if values.size != 1 or values.dtype == bool:
+            return None
+        value = float(values.reshape(()).item())
     except (TypeError, ValueError, RuntimeError, OverflowError):
         return None
     return value if math.isfinite(value) else None
 
 
 def expect_number(
-    value: float, praise: str, slips: Mapping[float, str], otherwise: str, tolerance: float = 5e-4
+    value: float, praise: str, slips: Mapping[float, str], otherwise: str, tolerance: float | None = None
 ) -> Callable[[Any], Verdict]:
     """A judge for one number, which recognises the results of typical mistakes.
 
@@ -73,18 +78,23 @@ def expect_number(
         praise: said when it is right.
         slips: for each number that a typical mistake leads to, the hint.
         otherwise: the hint for any other number.
-        tolerance: largest distance that counts as equal.
+        tolerance: largest distance that counts as equal; by default 1 % of the number aimed at, so that an
+            answer rounded to three digits passes.
     """
+
+    def close(number: float, aim: float) -> bool:
+        return abs(number - aim) <= (0.01 * abs(aim) if tolerance is None else tolerance)
 
     def judge(answer: Any) -> Verdict:
         number = as_number(answer)
         if number is None:
             return wrong(f"expected one number, got {type(answer).__name__}: {answer!r:.60}")
-        if abs(number - value) <= tolerance:
+        if close(number, value):
             return right(praise)
-        for slip, hint in slips.items():
-            if abs(number - slip) <= tolerance:
-                return wrong(hint)
+        # The nearest slip, since two may lie within 1 % of the answer.
+        near = [slip for slip in slips if close(number, slip)]
+        if near:
+            return wrong(slips[min(near, key=lambda slip: abs(number - slip))])
         return wrong(otherwise)
 
     return judge

@@ -63,7 +63,7 @@ def png(fig: Figure, dpi: int = 110) -> bytes:
     with plt.rc_context(STYLE):
         fig.savefig(drawn, format="png", dpi=dpi)
     # Flat colours need no more than a palette, which makes a notebook about a third of the size.
-    image = Image.open(drawn).convert("RGB").quantize(128, dither=Image.Dither.NONE)
+    image = Image.open(drawn).convert("RGB").quantize(64, dither=Image.Dither.NONE)
     image.save(packed, format="png", optimize=True)
     return packed.getvalue()
 

@@ -11,8 +11,8 @@ from tutorlib.figures.style import COLOURS, new_figure
 
 __all__ = ["attention_map", "belief_steps", "entropy_by_position", "measures_by_rung", "training_curve"]
 
-MARKERS = "osD^vP"
-MODEL_COLOURS = (COLOURS["model"], COLOURS["second"], COLOURS["good"], COLOURS["third"])
+MARKERS = "osD"
+MODEL_COLOURS = (COLOURS["model"], COLOURS["second"], COLOURS["good"])
 
 
 def belief_steps(steps: Sequence[Tensor], titles: Sequence[str], labels: Sequence[str]) -> Figure:
@@ -34,24 +34,26 @@ def belief_steps(steps: Sequence[Tensor], titles: Sequence[str], labels: Sequenc
     return fig
 
 
-def entropy_by_position(exact: Tensor, predictions: Mapping[str, Tensor], unit: str = "pair k") -> Figure:
-    """Mean entropy at each scored position, and the size of each error on a logarithmic scale.
+def entropy_by_position(
+    exact: Tensor, networks: Mapping[str, tuple[Tensor, Tensor]], unit: str = "pair k"
+) -> Figure:
+    """Mean entropy at each scored position, and the entropy error on a logarithmic scale.
 
     Args:
         exact: exact entropy in bits, ``[scored]``.
-        predictions: name -> mean entropy of a predictor in bits, ``[scored]``.
+        networks: name -> (mean entropy ``[scored]``, mean entropy error ``[scored]``) in bits.
         unit: label of the positions, counted from 1.
     """
     fig, (left, right) = new_figure(9.0, 3.6, columns=2)
     k = range(1, len(exact) + 1)
     left.plot(k, exact.tolist(), color=COLOURS["exact"], label="exact", zorder=3)
-    for (name, entropy), marker, colour in zip(predictions.items(), MARKERS, MODEL_COLOURS, strict=False):
-        options = {"marker": marker, "color": colour, "markersize": 4.5}
-        left.plot(k, entropy.tolist(), linestyle="none", label=name, zorder=4, **options)
-        gap = (entropy - exact).abs().clamp(min=1e-6)  # [scored]
-        right.semilogy(k, gap.tolist(), linewidth=1, label=name, **options)
+    sizes = (9, 6, 3)  # the first is drawn largest, so that none hides another
+    styles = zip(MARKERS, MODEL_COLOURS, sizes, strict=True)
+    for (name, (entropy, error)), (marker, colour, size) in zip(networks.items(), styles, strict=False):
+        left.plot(k, entropy.tolist(), marker, color=colour, markersize=size, label=name, zorder=4)
+        right.semilogy(k, error.clamp(min=1e-6).tolist(), f"{marker}-", color=colour, label=name, linewidth=1)
     left.set(title="Entropy of the next value", xlabel=unit, ylabel="bits", ylim=(-0.15, None))
-    right.set(title="Distance from the exact entropy", xlabel=unit, ylabel="bits, logarithmic")
+    right.set(title="Entropy error", xlabel=unit, ylabel="bits, logarithmic")
     left.legend()
     right.legend()
     return fig
@@ -72,36 +74,31 @@ def training_curve(history: Sequence[Mapping[str, float]], floor: float) -> Figu
     return fig
 
 
-def measures_by_rung(rows: Mapping[str, tuple[float, float, float]], networks: Sequence[str] = ()) -> Figure:
-    """Three measures beside each other for every rung of the ladder.
+def measures_by_rung(
+    rows: Mapping[str, Sequence[float]], titles: Sequence[str], networks: Sequence[str] = ()
+) -> Figure:
+    """Several measures beside each other for every rung of the ladder.
 
     Args:
-        rows: name -> (entropy MAE in bits, KL in bits, impossible mass); an infinite KL is written as such.
+        rows: name -> one number for each measure; an infinite one is written as such.
+        titles: names of the measures.
         networks: the names to be drawn in the colour of networks.
     """
-    fig, axes = new_figure(9.5, 0.34 * len(rows) + 1.2, columns=3, sharey=True)
+    fig, axes = new_figure(2.6 * len(titles), 0.36 * len(rows) + 1.2, columns=len(titles), sharey=True)
     names = list(rows)
     colours = [COLOURS["model"] if name in networks else COLOURS["reference"] for name in names]
-    titles = ("entropy MAE, bits", "KL divergence, bits", "impossible mass")
     for column, (axis, title) in enumerate(zip(axes, titles, strict=True)):
         values = [rows[name][column] for name in names]
-        finite = [value for value in values if value != float("inf")]
-        top = max(finite) * 1.35 or 1.0
+        top = max(value for value in values if value != float("inf")) * 1.35 or 1.0
         axis.barh(names, [min(value, top) for value in values], color=colours, height=0.65)
         for row, value in enumerate(values):
-            text = "infinite" if value == float("inf") else f"{value:.4f}" if value < 0.1 else f"{value:.2f}"
-            inside = value > 0.7 * top
-            axis.text(
-                min(value, top) + (-0.02 if inside else 0.02) * top,
-                row,
-                text,
-                va="center",
-                ha="right" if inside else "left",
-                fontsize=9,
-                color="white" if inside else COLOURS["ink"],
-            )
+            text = "infinite" if value == float("inf") else f"{value:.4f}" if value < 0.1 else f"{value:.3f}"
+            inside = value > 0.6 * top
+            place = min(value, top) + (-0.02 if inside else 0.02) * top
+            side, colour = ("right", "white") if inside else ("left", COLOURS["ink"])
+            axis.text(place, row, text, va="center", ha=side, color=colour, fontsize=10)
         axis.set(title=title, xlim=(0, top))
-        axis.title.set_fontsize(10)
+        axis.title.set_fontsize(10.5)
         axis.grid(axis="y", visible=False)
     axes[0].invert_yaxis()
     return fig
@@ -109,10 +106,10 @@ def measures_by_rung(rows: Mapping[str, tuple[float, float, float]], networks: S
 
 def attention_map(weights: Tensor, labels: Sequence[str], rows: Sequence[str], title: str) -> Figure:
     """Attention weights ``[rows, positions]``: who asks, down; who is looked at, across."""
-    fig, axis = new_figure(8.5, 0.28 * len(rows) + 1.3)
+    fig, axis = new_figure(8.0, 0.26 * len(rows) + 1.4)
     image = axis.imshow(weights.tolist(), cmap="Blues", vmin=0, aspect="auto")
-    axis.set_xticks(range(len(labels)), labels, fontsize=7, rotation=90)
-    axis.set_yticks(range(len(rows)), rows, fontsize=8)
+    axis.set_xticks(range(len(labels)), labels, fontsize=8, rotation=90)
+    axis.set_yticks(range(len(rows)), rows, fontsize=9)
     axis.set(title=title, xlabel="position looked at", ylabel="position asking")
     axis.grid(visible=False)
     fig.colorbar(image, ax=axis, label="weight")

@@ -9,7 +9,7 @@ from typing import Any
 from tutorlib.models.base import SequenceModel, count_parameters
 from tutorlib.models.linear_attention import DeltaNet, LinearAttention
 from tutorlib.models.mamba import Mamba
-from tutorlib.models.mlp import PrefixMLP, TokenMLP, WindowMLP
+from tutorlib.models.mlp import PrefixMLP, SumMLP, TokenMLP, WindowMLP
 from tutorlib.models.recurrent import GRU, LSTM
 from tutorlib.models.transformer import Transformer
 
@@ -18,6 +18,7 @@ MODELS: dict[str, type[SequenceModel]] = {
     "mlp-token": TokenMLP,
     "mlp-window": WindowMLP,
     "mlp-prefix": PrefixMLP,
+    "mlp-sum": SumMLP,
     "lstm": LSTM,
     "gru": GRU,
     "mamba": Mamba,
@@ -49,6 +50,7 @@ __all__ = [
     "Mamba",
     "PrefixMLP",
     "SequenceModel",
+    "SumMLP",
     "TokenMLP",
     "Transformer",
     "WindowMLP",

@@ -1,8 +1,9 @@
-"""Three honest multilayer perceptrons. They differ in one thing only: what each is allowed to see.
+"""Four honest multilayer perceptrons. They differ in one thing only: what each is allowed to see.
 
 * ``TokenMLP`` sees the current token. Whatever it learns, it cannot know what came before.
 * ``WindowMLP`` sees the last few tokens, each in a place of its own.
-* ``PrefixMLP`` sees the whole prefix, flattened: one weight for each (position, token).
+* ``PrefixMLP`` sees the whole prefix, flattened: a row of weights for each (position, token).
+* ``SumMLP`` sees the whole prefix as a bag: a row of weights for each token, added up whatever its position.
 
 "An MLP fails" is a statement about the first of them unless it says otherwise.
 """
@@ -15,7 +16,7 @@ from torch.nn import functional
 
 from tutorlib.models.base import Record, SequenceModel, check_sizes
 
-__all__ = ["PrefixMLP", "TokenMLP", "WindowMLP"]
+__all__ = ["PrefixMLP", "SumMLP", "TokenMLP", "WindowMLP"]
 
 
 class Trunk(nn.Module):
@@ -111,6 +112,7 @@ class PrefixMLP(SequenceModel):
     """
 
     name = "mlp-prefix"
+    by_place = True
 
     def __init__(
         self,
@@ -123,17 +125,28 @@ class PrefixMLP(SequenceModel):
         super().__init__()
         check_sizes(vocab=vocab, context=context, width=width, layers=layers)
         self.vocab, self.context, self.width, self.layers = vocab, context, width, layers
-        self.table = nn.Embedding(context * vocab, width)
+        self.table = nn.Embedding((context if self.by_place else 1) * vocab, width)
         self.trunk = Trunk(vocab, width, layers)
         self.initialise(generator)
 
     def forward(self, tokens: Tensor, at: Tensor | None = None, record: Record | None = None) -> Tensor:
         """Logits after each position, or after those in ``at``; see :class:`SequenceModel`."""
         wanted = self.check_tokens(tokens, at)
-        place = torch.arange(tokens.shape[1], device=tokens.device) * self.vocab
+        place = torch.arange(tokens.shape[1], device=tokens.device) * (self.vocab if self.by_place else 0)
         rows = self.table(tokens + place)  # [batch, time, width]
         return self.trunk(rows.cumsum(1)[:, wanted], record)
 
     def config(self) -> dict[str, object]:
         """The arguments that build this model again."""
         return {key: getattr(self, key) for key in ("vocab", "context", "width", "layers")}
+
+
+class SumMLP(PrefixMLP):
+    """Sees the whole prefix as a bag of tokens: the sum of their rows, with no trace of order.
+
+    It shares weights over positions, as attention does, and has no attention. So it is the control for what
+    attention adds.
+    """
+
+    name = "mlp-sum"
+    by_place = False
