@@ -79,24 +79,28 @@ class Muon(torch.optim.Optimizer):
 def optimisers_for(
     model: nn.Module, matrix_rate: float, embedding_rate: float, weight_decay: float = 0.0
 ) -> list[torch.optim.Optimizer]:
-    """Muon for hidden matrices at ``matrix_rate``; AdamW for embeddings, heads and vectors at ``embedding_rate``.
+    """Muon for hidden matrices at ``matrix_rate``; AdamW for embeddings and heads at ``embedding_rate``.
 
-    A rate of 0 for the matrices hands every parameter to AdamW.
+    A hidden matrix is what a linear layer, an LSTM or a GRU multiplies by; an LSTM's four gates, stacked in one
+    matrix, are made orthogonal together. What multiplies element by element goes to AdamW at a tenth of
+    ``embedding_rate``: biases, convolution kernels, and Mamba's ``A_log`` and ``D``. A rate of 0 for the matrices
+    hands them to AdamW at ``embedding_rate`` too.
     """
+    layers = [m for m in model.modules() if isinstance(m, nn.Linear | nn.RNNBase)]
+    matrices = {id(p) for m in layers for p in m.parameters(recurse=False) if p.ndim == 2}
     tables = {id(p) for m in model.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
     heads = {id(p) for name, p in model.named_parameters() if "head." in name}
     trained = [p for p in model.parameters() if p.requires_grad]
-    inner = [p for p in trained if p.ndim == 2 and id(p) not in tables | heads and matrix_rate > 0]
+    inner = [p for p in trained if id(p) in matrices - heads and matrix_rate > 0]
     inner_ids = {id(p) for p in inner}
-    rest = [p for p in trained if id(p) not in inner_ids]
+    rest = [p for p in trained if id(p) in (matrices | tables | heads) - inner_ids]
+    elementwise = [p for p in trained if id(p) not in matrices | tables | heads]
     chosen: list[torch.optim.Optimizer] = []
     if inner:
         chosen.append(Muon(inner, lr=matrix_rate, weight_decay=weight_decay))
-    if rest:
-        fused = all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in rest)
-        chosen.append(
-            torch.optim.AdamW(
-                rest, lr=embedding_rate, betas=(0.9, 0.95), weight_decay=weight_decay, fused=fused
-            )
-        )
+    groups = [(rest, embedding_rate), (elementwise, 0.1 * embedding_rate)]
+    given = [{"params": params, "lr": rate} for params, rate in groups if params]
+    if given:
+        fused = all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in rest + elementwise)
+        chosen.append(torch.optim.AdamW(given, betas=(0.9, 0.95), weight_decay=weight_decay, fused=fused))
     return chosen

@@ -108,3 +108,9 @@ for name in {names!r}:
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_no_room_but_llm_loads_transformers() -> None:
+    names = sorted({room(path) for path in MODULES} - {"llm", "__main__", "__init__"})
+    code = "import importlib\n" + "\n".join(f"importlib.import_module('tutorlib.{name}')" for name in names)
+    assert "handset" in names and "transformers" not in loaded_by(code)

@@ -111,7 +111,7 @@ DAMAGE = {
     "a list": (lambda p: p.with_suffix(".json").write_text("[]"), "lacks model, tunnel or sha256"),
     "no keys": (lambda p: p.with_suffix(".json").write_text("{}"), "lacks model, tunnel or sha256"),
     "hash no text": (lambda p: edit(p, sha256=7), "sha256: expected text, got 7"),
-    "unknown model": (lambda p: edit(p, model=model_card(name="lstm")), "does not fit the weights .*'lstm'"),
+    "unknown model": (lambda p: edit(p, model=model_card(name="rnn")), "does not fit the weights .*'rnn'"),
     "no model name": (lambda p: edit(p, model={"vocab": 8}), "does not fit the weights"),
     "model no table": (lambda p: edit(p, model=3), "does not fit the weights"),
     "other width": (lambda p: edit(p, model=model_card(width=16)), "does not fit the weights"),

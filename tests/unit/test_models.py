@@ -10,23 +10,55 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from tutorlib.models import MODELS, PrefixMLP, TokenMLP, Transformer, WindowMLP, build, count_parameters
-from tutorlib.models.transformer import rms_norm
+from tutorlib.models import (
+    GRU,
+    LSTM,
+    MODELS,
+    DeltaNet,
+    LinearAttention,
+    Mamba,
+    PrefixMLP,
+    TokenMLP,
+    Transformer,
+    WindowMLP,
+    build,
+    count_parameters,
+)
+from tutorlib.models.transformer import rms_norm, rotate
 
 VOCAB, CONTEXT = 10, 9
 CONFIGS = {
     "transformer": {"width": 8},
     "transformer-deep": {"width": 8, "layers": 3, "heads": 2, "hidden": 12, "positions": "learned"},
+    "transformer-rotary": {"width": 8, "layers": 2, "heads": 2, "positions": "rotary"},
     "mlp-token": {"width": 8, "layers": 1},
     "mlp-window": {"width": 8, "layers": 2, "window": 3},
     "mlp-prefix": {"width": 8, "layers": 1},
     "mlp-sum": {"width": 8, "layers": 1},
+    "lstm": {"width": 8, "layers": 2, "hidden": 6},
+    "gru": {"width": 8, "layers": 1, "tied": False},
+    "mamba": {"width": 8, "layers": 2, "state": 3, "tied": False},
+    "linear-attention": {"width": 8, "layers": 1},
+    "linear-attention-deep": {"width": 8, "layers": 2, "heads": 2, "kernel": 3, "tied": False},
+    "deltanet": {"width": 8, "layers": 2, "heads": 2},
 }
+ATTENTION = ["transformer", "transformer-deep", "transformer-rotary"]
+
+
+def name_of(key):
+    return key.removesuffix("-deep").removesuffix("-rotary")
+
+
+def head_of(model):
+    """The matrix that makes logits, ``[vocab, width]``."""
+    trunk = getattr(model, "trunk", model)
+    head = getattr(trunk, "head", None)
+    return model.embedding.weight if head is None else head.weight
 
 
 def make(key, seed=0, dtype=torch.float64):
     """A model in which every matrix acts: those that start at zero are drawn too."""
-    name = key.removesuffix("-deep")
+    name = name_of(key)
     model = build(
         name, vocab=VOCAB, context=CONTEXT, generator=torch.Generator().manual_seed(seed), **CONFIGS[key]
     )
@@ -46,7 +78,7 @@ every = pytest.mark.parametrize("key", CONFIGS)
 
 
 def test_all_models_are_tried():
-    assert {key.removesuffix("-deep") for key in CONFIGS} == set(MODELS)
+    assert {name_of(key) for key in CONFIGS} == set(MODELS)
 
 
 @every
@@ -79,7 +111,7 @@ def test_sequences_of_a_batch_do_not_meet(key):
         torch.testing.assert_close(model(tokens)[1:2], model(tokens[1:2]), rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("key", ["transformer", "transformer-deep"])
+@pytest.mark.parametrize("key", ATTENTION)
 @pytest.mark.parametrize("at", [None, torch.tensor([1, 4])])
 def test_attention_weights_are_distributions_over_the_past(key, at):
     model, record = make(key), {}
@@ -103,8 +135,7 @@ def test_recorded_residuals_end_in_the_logits(key):
     model, record = make(key), {}
     with torch.no_grad():
         logits = model(draw(), record=record)
-        head = model.embedding.weight if isinstance(model, Transformer) else model.trunk.head.weight
-        torch.testing.assert_close(rms_norm(record[f"residual{model.layers}"]) @ head.T, logits)
+        torch.testing.assert_close(rms_norm(record[f"residual{model.layers}"]) @ head_of(model).T, logits)
 
 
 def test_rms_norm_is_pytorchs(seeded):
@@ -118,6 +149,14 @@ def test_rms_norm_is_pytorchs(seeded):
 
 def slow_norm(x):
     return x / math.sqrt(sum(value * value for value in x) / len(x) + 1e-6)
+
+
+def slow_rotate(x, place):
+    """Pairs (x_i, x_{i + d/2}) as complex numbers, each turned at its own speed."""
+    half = len(x) // 2
+    speeds = np.array([10_000 ** (-2 * i / len(x)) for i in range(half)])
+    turned = (x[:half] + 1j * x[half:]) * np.exp(1j * place * speeds)
+    return np.concatenate((turned.real, turned.imag))
 
 
 def slow_transformer(model, tokens):
@@ -138,7 +177,9 @@ def slow_transformer(model, tokens):
             mixed = np.zeros(model.width)
             for head in range(model.heads):
                 own = slice(head * d, (head + 1) * d)
-                scores = np.array([q[t][own] @ k[past][own] / math.sqrt(d) for past in range(t + 1)])
+                turn = slow_rotate if model.positions == "rotary" else lambda x, place: x
+                asked, keys = turn(q[t][own], t), [turn(k[past][own], past) for past in range(t + 1)]
+                scores = np.array([asked @ key / math.sqrt(d) for key in keys])
                 weights = np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum()
                 for past in range(t + 1):
                     mixed[own] += weights[past] * v[past][own]
@@ -148,7 +189,7 @@ def slow_transformer(model, tokens):
     return np.array([[row @ slow_norm(x) for row in w["embedding.weight"]] for x in stream])
 
 
-@pytest.mark.parametrize("key", ["transformer", "transformer-deep"])
+@pytest.mark.parametrize("key", ATTENTION)
 def test_transformer_is_what_the_slow_loops_compute(key):
     model, tokens = make(key), draw()
     with torch.no_grad():
@@ -214,22 +255,62 @@ def test_each_model_sees_what_it_claims_to_see(t):
     tokens = draw()
     assert sees(make("mlp-token"), tokens, t) == {t}
     assert sees(make("mlp-window"), tokens, t) == set(range(max(0, t - 2), t + 1))
-    for key in ("mlp-prefix", "mlp-sum", "transformer", "transformer-deep"):
+    for key in set(CONFIGS) - {"mlp-token", "mlp-window"}:
         assert sees(make(key), tokens, t) == set(range(t + 1))
 
 
-def test_without_positions_the_order_of_the_past_does_not_matter():
-    model, tokens = make("transformer"), draw()
+@pytest.mark.parametrize(
+    "key", ["transformer-deep", "transformer-rotary", "lstm", "gru", "mamba", "deltanet", "mlp-prefix"]
+)
+def test_the_order_of_the_past_matters(key):
+    model, tokens = make(key), draw()
+    swapped = tokens[:, [1, 0, *range(2, CONTEXT)]]
+    with torch.no_grad():
+        assert not torch.allclose(model(tokens)[:, 2:], model(swapped)[:, 2:], atol=1e-4)
+
+
+@pytest.mark.parametrize("key", ["transformer", "linear-attention", "mlp-sum"])
+def test_without_positions_the_order_of_the_past_does_not_matter(key):
+    model, tokens = make(key), draw()
     swapped = tokens[:, [1, 0, *range(2, CONTEXT)]]
     with torch.no_grad():
         torch.testing.assert_close(model(tokens)[:, 2:], model(swapped)[:, 2:], rtol=0, atol=1e-12)
-        model = make("transformer-deep")
-        assert not torch.allclose(model(tokens)[:, 2:], model(swapped)[:, 2:], atol=1e-3)
+
+
+@pytest.mark.parametrize("d", [2, 8])
+def test_rotated_products_depend_on_the_distance_alone(d, seeded):
+    q, k = torch.randn(2, 1, d, generator=seeded(), dtype=torch.float64)
+
+    def product(i, j):
+        return float((rotate(q, torch.tensor([i])) * rotate(k, torch.tensor([j]))).sum())
+
+    for distance in (0, 1, 5):
+        products = [product(place + distance, place) for place in (0, 3, 40)]
+        assert max(products) - min(products) < 1e-12
+    assert abs(product(1, 0) - product(0, 0)) > 1e-3  # and depend on it they do
+    assert abs(product(0, 0) - float((q * k).sum())) < 1e-12
+    torch.testing.assert_close(rotate(q, torch.tensor([7])).norm(), q.norm())
+
+
+def test_rotary_scores_do_not_change_when_the_sequence_moves():
+    """The same tokens later in the sequence: scores among them are the same, layer 0."""
+    model, tokens, first, second = make("transformer-rotary"), draw(time=4), {}, {}
+    with torch.no_grad():
+        model(tokens, record=first)
+        model(torch.cat((draw(seed=7, time=3), tokens), 1), record=second)
+    torch.testing.assert_close(
+        first["layer0.scores"], second["layer0.scores"][:, :, 3:, 3:], rtol=0, atol=1e-12
+    )
+
+
+def test_rotary_positions_add_no_parameters():
+    rotary = Transformer(VOCAB, CONTEXT, width=8, positions="rotary")
+    assert count_parameters(rotary) == count_parameters(Transformer(VOCAB, CONTEXT, width=8))
 
 
 @every
 def test_starting_weights_come_from_the_generator_alone(key):
-    name, config = key.removesuffix("-deep"), {"vocab": VOCAB, "context": CONTEXT, **CONFIGS[key]}
+    name, config = name_of(key), {"vocab": VOCAB, "context": CONTEXT, **CONFIGS[key]}
 
     def weights(seed, global_seed):
         torch.manual_seed(global_seed)
@@ -245,7 +326,7 @@ def test_starting_weights_come_from_the_generator_alone(key):
 
 @every
 def test_a_fresh_network_passes_its_stream_through(key):
-    name = key.removesuffix("-deep")
+    name = name_of(key)
     model, record = build(name, vocab=VOCAB, context=CONTEXT, **CONFIGS[key]), {}
     with torch.no_grad():
         model(draw(), record=record)
@@ -321,10 +402,25 @@ BAD_SIZES = [
     (lambda: Transformer(4, 4, layers=True), "layers: expected a positive integer, got True"),
     (lambda: Transformer(4, 4, width=8, heads=3), "heads: expected a divisor of the width 8, got 3"),
     (lambda: Transformer(4, 4, hidden=0), "hidden: expected a positive integer, got 0"),
-    (lambda: Transformer(4, 4, positions="sine"), "positions: expected 'none' or 'learned', got 'sine'"),
+    (
+        lambda: Transformer(4, 4, positions="sine"),
+        "positions: expected 'none', 'learned' or 'rotary', got 'sine'",
+    ),
+    (
+        lambda: Transformer(4, 4, width=6, heads=2, positions="rotary"),
+        "width: expected heads of even size for rotary positions, got 3",
+    ),
+    (lambda: LSTM(4, 4, hidden=0), "hidden: expected a positive integer, got 0"),
+    (lambda: GRU(4, 4, tied="yes"), "tied: expected True or False, got 'yes'"),
+    (lambda: Mamba(4, 4, state=0), "state: expected a positive integer, got 0"),
+    (lambda: Mamba(4, 4, kernel=2.5), "kernel: expected a positive integer, got 2.5"),
+    (lambda: Mamba(4, 4, tied=None), "tied: expected True or False, got None"),
+    (lambda: LinearAttention(4, 4, width=8, heads=3), "heads: expected a divisor of the width 8, got 3"),
+    (lambda: LinearAttention(4, 4, kernel=-1), "kernel: expected an integer of at least 0, got -1"),
+    (lambda: DeltaNet(4, 4, layers=0), "layers: expected a positive integer, got 0"),
     (lambda: WindowMLP(4, 4, window=0), "window: expected a positive integer, got 0"),
     (lambda: PrefixMLP(4, 4, width=0), "width: expected a positive integer, got 0"),
-    (lambda: build("lstm", vocab=4, context=4), "model: expected one of transformer, .*, got 'lstm'"),
+    (lambda: build("rnn", vocab=4, context=4), "model: expected one of transformer, .*, got 'rnn'"),
     (lambda: build("transformer", vocab=4), "model transformer: .*context"),
     (lambda: build("transformer", vocab=4, context=4, depth=2), "model transformer: .*depth"),
 ]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from tutorlib.models import PrefixMLP, Transformer
+from tutorlib.models import PrefixMLP, Transformer, build
 from tutorlib.optimisers import Muon, newton_schulz, optimisers_for
 
 
@@ -92,6 +92,50 @@ def test_every_parameter_has_one_optimiser(model):
     assert outside <= {"embedding.weight", "position.weight", "table.weight", "trunk.head.weight"}
     assert [o.param_groups[0]["lr"] for o in (muon, adam)] == [0.03, 0.05]
     assert all(o.param_groups[0]["weight_decay"] == 0.1 for o in (muon, adam))
+
+
+MATRICES = {
+    "lstm": {"recurrence.weight_ih_l0", "recurrence.weight_hh_l0", "output.weight"},
+    "gru": {"recurrence.weight_ih_l0", "recurrence.weight_hh_l0", "output.weight"},
+    "mamba": {"input.weight", "select.weight", "step.weight", "output.weight"},
+    "deltanet": {
+        *(f"mixer.{name}.weight" for name in ("query", "key", "value", "beta", "output")),
+        *(f"feed_forward.{name}.weight" for name in ("up", "down")),
+    },
+}
+ELEMENTWISE = {
+    "lstm": {"recurrence.bias_ih_l0", "recurrence.bias_hh_l0"},
+    "gru": {"recurrence.bias_ih_l0", "recurrence.bias_hh_l0"},
+    "mamba": {"convolution.weight", "convolution.bias", "step.bias", "A_log", "D"},
+    "deltanet": {"mixer.convolution.weight", "mixer.convolution.bias"},
+}
+
+
+@pytest.mark.parametrize("name", MATRICES)
+@pytest.mark.parametrize("tied", [True, False])
+def test_matrices_go_to_muon_and_what_acts_element_by_element_to_a_slower_adamw(name, tied):
+    model = build(name, vocab=6, context=5, width=8, tied=tied)
+    muon, adam = optimisers_for(model, 0.03, 0.05)
+    names = {id(p): key.removeprefix("blocks.0.") for key, p in model.named_parameters()}
+
+    def named(group):
+        return {names[id(p)] for p in group["params"]}
+
+    (inner,) = muon.param_groups
+    tables, elementwise = adam.param_groups
+    assert named(inner) == MATRICES[name] and inner["lr"] == 0.03
+    assert named(tables) == {"embedding.weight"} | (set() if tied else {"head.weight"})
+    assert named(elementwise) == ELEMENTWISE[name]
+    assert tables["lr"] == 0.05 and elementwise["lr"] == pytest.approx(0.005)
+
+
+def test_matrix_rate_zero_keeps_the_slower_rate_for_what_acts_element_by_element():
+    model = build("mamba", vocab=6, context=5, width=8)
+    (only,) = optimisers_for(model, 0.0, 0.05)
+    assert [len(group["params"]) for group in only.param_groups] == [5, 5]
+    assert {id(p) for group in only.param_groups for p in group["params"]} == {
+        id(p) for p in model.parameters()
+    }
 
 
 def test_matrix_rate_zero_leaves_all_to_adamw():

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from tutorlib.models import SequenceModel
+from tutorlib.models import SequenceModel, Transformer
 
 __all__ = ["Explorer", "pack_weights"]
 
@@ -89,7 +89,16 @@ def pack_weights(model: SequenceModel) -> dict[str, Any]:
 
     Returns:
         ``{"config": ..., "tensors": [[name, shape], ...], "weights": base64}``, tensors in this order.
+
+    Raises:
+        ValueError: if it is a model that ``transformer.js`` does not compute.
     """
+    if not isinstance(model, Transformer):
+        raise ValueError(f"model: expected a transformer, got {model.name}")
+    if model.positions == "rotary":
+        raise ValueError(
+            "positions: expected 'none' or 'learned', got 'rotary', which the page cannot compute"
+        )
     state = {name: tensor.detach().cpu().float() for name, tensor in model.state_dict().items()}
     flat = torch.cat([tensor.flatten() for tensor in state.values()])
     blob = flat.numpy().astype("<f4").tobytes()

@@ -7,7 +7,10 @@ configuration, which is what a checkpoint stores.
 from typing import Any
 
 from tutorlib.models.base import SequenceModel, count_parameters
+from tutorlib.models.linear_attention import DeltaNet, LinearAttention
+from tutorlib.models.mamba import Mamba
 from tutorlib.models.mlp import PrefixMLP, SumMLP, TokenMLP, WindowMLP
+from tutorlib.models.recurrent import GRU, LSTM
 from tutorlib.models.transformer import Transformer
 
 MODELS: dict[str, type[SequenceModel]] = {
@@ -16,6 +19,11 @@ MODELS: dict[str, type[SequenceModel]] = {
     "mlp-window": WindowMLP,
     "mlp-prefix": PrefixMLP,
     "mlp-sum": SumMLP,
+    "lstm": LSTM,
+    "gru": GRU,
+    "mamba": Mamba,
+    "linear-attention": LinearAttention,
+    "deltanet": DeltaNet,
 }
 
 
@@ -34,7 +42,12 @@ def build(name: str, **config: Any) -> SequenceModel:
 
 
 __all__ = [
+    "GRU",
+    "LSTM",
     "MODELS",
+    "DeltaNet",
+    "LinearAttention",
+    "Mamba",
     "PrefixMLP",
     "SequenceModel",
     "SumMLP",

@@ -44,7 +44,8 @@ class SequenceModel(nn.Module, ABC):
     def initialise(self, generator: torch.Generator | None) -> None:
         """Draw the starting weights: rows and matrices of unit scale, and each block's last matrix at zero.
 
-        So a fresh network is the identity along its residual stream and its logits have size about 1.
+        So a fresh network is the identity along its residual stream and its logits have size about 1. A module with a
+        method ``start(generator)`` draws what is left: biases, kernels, rates of decay.
 
         Args:
             generator: on the CPU; one with seed 0 if None. The global generator plays no part.
@@ -57,6 +58,8 @@ class SequenceModel(nn.Module, ABC):
                     starts_at_zero = {"output", "down"} & set(name.split("."))
                     scale = 0.0 if starts_at_zero else fan_in**-0.5
                     module.weight.copy_(scale * torch.randn(module.weight.shape, generator=generator))
+                elif hasattr(module, "start"):
+                    module.start(generator)
 
     @abstractmethod
     def config(self) -> dict[str, object]:

@@ -1,8 +1,8 @@
 """A decoder-only transformer, as small as the tasks allow.
 
 Pre-norm blocks with RMSNorm (no gain), causal softmax attention, a squared-ReLU feed-forward layer, no biases
-and a head tied to the token embedding. Positions are learned vectors, or none at all: a causal mask already
-lets a network count.
+and a head tied to the token embedding. Positions are learned vectors, rotations of queries and keys, or none at
+all: a causal mask already lets a network count.
 """
 
 from __future__ import annotations
@@ -23,12 +23,30 @@ def rms_norm(x: Tensor) -> Tensor:
     return functional.rms_norm(x, (x.shape[-1],), eps=1e-6)
 
 
+def rotate(x: Tensor, places: Tensor) -> Tensor:
+    """Turn pair ``i`` of the last axis by ``place * 10000^(-2i/d)``; the pair is ``x_i`` and ``x_{i + d/2}``.
+
+    A turned query times a turned key depends on the distance of their places only (rotary embedding; Su and others
+    2021, arXiv 2104.09864).
+
+    Args:
+        x: ``[..., positions, d]`` with an even ``d``.
+        places: int64 ``[positions]``.
+    """
+    half = x.shape[-1] // 2
+    speed = 10_000.0 ** (-torch.arange(half, dtype=x.dtype, device=x.device) / half)  # [d / 2]
+    angle = places[:, None].to(x.dtype) * speed  # [positions, d / 2]
+    cos, sin = angle.cos(), angle.sin()  # [positions, d / 2]
+    a, b = x[..., :half], x[..., half:]  # [..., positions, d / 2]
+    return torch.cat((a * cos - b * sin, a * sin + b * cos), -1)  # [..., positions, d]
+
+
 class Attention(nn.Module):
     """Causal multi-head attention; the queries may be a subset of the positions."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, rotary: bool = False) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.rotary = heads, rotary
         self.query, self.key, self.value, self.output = (
             nn.Linear(width, width, bias=False) for _ in range(4)
         )
@@ -42,6 +60,10 @@ class Attention(nn.Module):
         )  # [batch, heads, scored, d]
         k = self.key(x).view(batch, time, self.heads, -1).transpose(1, 2)  # [batch, heads, time, d]
         v = self.value(x).view(batch, time, self.heads, -1).transpose(1, 2)  # [batch, heads, time, d]
+        if self.rotary:
+            places = torch.arange(time, device=x.device)  # [time]
+            q = rotate(q, places if at is None else at)  # [batch, heads, scored, d]
+            k = rotate(k, places)  # [batch, heads, time, d]
         if record is None and at is None:
             mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
         else:
@@ -73,9 +95,9 @@ class FeedForward(nn.Module):
 class Block(nn.Module):
     """Attention, then the feed-forward layer, each added to the residual stream."""
 
-    def __init__(self, width: int, heads: int, hidden: int) -> None:
+    def __init__(self, width: int, heads: int, hidden: int, rotary: bool = False) -> None:
         super().__init__()
-        self.attention = Attention(width, heads)
+        self.attention = Attention(width, heads, rotary)
         self.feed_forward = FeedForward(width, hidden)
 
     def forward(self, x: Tensor, at: Tensor | None, record: Record | None, prefix: str) -> Tensor:
@@ -90,7 +112,7 @@ class Transformer(SequenceModel):
     ``record`` receives, for each layer ``i``: ``layer{i}.query``, ``.key``, ``.value``
     ``[batch, heads, positions, d]``, ``layer{i}.scores`` and ``.attention`` ``[batch, heads, scored, time]``,
     and ``residual{i}`` ``[batch, positions, width]`` (``residual0`` is the normalised embedding). In the last layer only
-    the wanted positions ask.
+    the wanted positions ask. With rotary positions the queries and keys are the turned ones.
 
     Args:
         vocab: number of token ids.
@@ -99,11 +121,12 @@ class Transformer(SequenceModel):
         layers: number of blocks.
         heads: attention heads; must divide ``width``.
         hidden: size of the feed-forward layer; 4 times the width if None.
-        positions: ``"none"`` or ``"learned"``.
+        positions: ``"none"``, ``"learned"`` or ``"rotary"``.
         generator: draws the starting weights; seed 0 if None.
 
     Raises:
-        ValueError: if a size is not positive, the heads do not divide the width, or ``positions`` is unknown.
+        ValueError: if a size is not positive, the heads do not divide the width, ``positions`` is unknown, or rotary
+            positions meet heads of odd size.
     """
 
     name = "transformer"
@@ -124,13 +147,16 @@ class Transformer(SequenceModel):
         check_sizes(vocab=vocab, context=context, width=width, layers=layers, heads=heads, hidden=hidden)
         if width % heads:
             raise ValueError(f"heads: expected a divisor of the width {width}, got {heads}")
-        if positions not in ("none", "learned"):
-            raise ValueError(f"positions: expected 'none' or 'learned', got {positions!r}")
+        if positions not in ("none", "learned", "rotary"):
+            raise ValueError(f"positions: expected 'none', 'learned' or 'rotary', got {positions!r}")
+        rotary = positions == "rotary"
+        if rotary and width // heads % 2:
+            raise ValueError(f"width: expected heads of even size for rotary positions, got {width // heads}")
         self.vocab, self.context, self.width, self.layers = vocab, context, width, layers
         self.heads, self.hidden, self.positions = heads, hidden, positions
         self.embedding = nn.Embedding(vocab, width)
         self.position = nn.Embedding(context, width) if positions == "learned" else None
-        self.blocks = nn.ModuleList(Block(width, heads, hidden) for _ in range(layers))
+        self.blocks = nn.ModuleList(Block(width, heads, hidden, rotary) for _ in range(layers))
         self.initialise(generator)
 
     def forward(self, tokens: Tensor, at: Tensor | None = None, record: Record | None = None) -> Tensor:
