@@ -136,7 +136,7 @@ class HMM(TaskTunnel):
             values = torch.cat((batch.tokens[:, 1:a], batch.tokens[:, a + 1 : b]), -1)
             ids_between("tokens: probabilities", values, 0, TRANS - 1)
             split = values.split((self.states**2, self.states * self.symbols), -1)
-            T, E = (((part + FLOOR) / 100.0).double().unflatten(-1, (self.states, -1)) for part in split)
+            T, E = (((part.double() + FLOOR) / 100).unflatten(-1, (self.states, -1)) for part in split)
             return probabilities(T, name="header T"), probabilities(E, name="header E")
         expected = (len(batch), self.states, self.states + self.symbols)
         if batch.header is None or tuple(batch.header.shape) != expected:

@@ -18,7 +18,7 @@ from tutorlib.tunnels.draws import ids_between, integer, permutations, recent
 
 __all__ = ["ModelSelection"]
 
-FLOOR = -math.inf
+NONE = -math.inf  # the logarithm of no rule at all
 
 
 class ModelSelection(TaskTunnel):
@@ -138,7 +138,7 @@ def log_involutions(facts: Tensor) -> Tensor:
     couples = ((facts + facts.mT) > 0).double()  # [..., n, n]: f(a) = b says f(b) = a
     left = facts.shape[-1] - couples.sum((-2, -1))  # [...]
     ways = torch.lgamma(left + 1) - torch.lgamma(left / 2 + 1) - left / 2 * math.log(2)
-    return torch.where(_one_to_one(couples), ways, FLOOR)
+    return torch.where(_one_to_one(couples), ways, NONE)
 
 
 def log_three_cycles(facts: Tensor) -> Tensor:
@@ -153,7 +153,7 @@ def log_three_cycles(facts: Tensor) -> Tensor:
     single = ((goes == 1) & (comes == 0)).sum(-1).double()
     left = untouched - single
     ways = torch.lgamma(untouched + 1) - torch.lgamma((left / 3).clamp(min=0) + 1) - left / 3 * math.log(3)
-    return torch.where(_one_to_one(closed) & (left >= 0), ways, FLOOR)
+    return torch.where(_one_to_one(closed) & (left >= 0), ways, NONE)
 
 
 CLASSES = (log_involutions, log_three_cycles)
