@@ -8,6 +8,8 @@ import torch
 
 from tutorlib import bits
 from tutorlib.evaluation import Evaluation, equivalent_window, evaluate, ladder
+from tutorlib.models import Transformer
+from tutorlib.training import TrainingPlan, train
 from tutorlib.tunnels import (
     HMM,
     TUNNELS,
@@ -196,6 +198,15 @@ def test_draws(seeded):
     q = torch.tensor([0.0, 0.2, 0.0, 0.8], dtype=torch.float64)
     drawn = categorical(q.expand(n, 4), seeded()).bincount(minlength=4) / n
     assert drawn[0] == drawn[2] == 0 and abs(float(drawn[1]) - 0.2) < 4.5 * 0.4 / n**0.5
+
+
+@pytest.mark.parametrize("name", [name for name, tunnel in SMALL.items() if tunnel.header_shape is None])
+def test_the_loop_and_the_evaluation_take_it(name, seeded):
+    tunnel = SMALL[name]
+    model = Transformer(tunnel.vocab, tunnel.length, width=8, layers=1, heads=1, generator=seeded())
+    before = evaluate(model, tunnel, sequences=64, generator=seeded()).mean("kl")
+    train(model, tunnel, TrainingPlan(steps=60, batch=32, warmup=5))
+    assert evaluate(model, tunnel, sequences=64, generator=seeded()).mean("kl") < before
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

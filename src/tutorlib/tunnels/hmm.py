@@ -189,7 +189,8 @@ class HMM(TaskTunnel):
     def _likelihood(self, batch: Batch, E: Tensor) -> Tensor:
         ids = batch.tokens[:, self.scored.to(batch.tokens.device)]  # [batch, observations]
         ids_between("tokens: observations", ids, self.first_symbol, self.first_symbol + self.symbols - 1)
-        return functional.one_hot(ids - self.first_symbol, self.symbols).double() @ E.mT
+        rows = torch.arange(len(ids), device=ids.device)[:, None]  # [batch, 1]
+        return E.mT[rows, ids - self.first_symbol]  # [batch, observations, states]
 
     def _answer(self, belief: Tensor, T: Tensor, E: Tensor) -> Tensor:
         answer = belief if self.target == "belief" else belief @ T @ E  # [batch, observations, answers]
