@@ -182,8 +182,8 @@ def equivalent_window(kl: float, tunnel: Tunnel, rungs: dict[str, Evaluation]) -
     """How many steps an exact observer must see to be as close to the posterior as ``kl`` bits.
 
     A value of 3.2 is the observer who sees 4 steps in a fifth of all sequences and 3 in the others: mean KL is
-    linear in such a mixture, so that is how it is interpolated. 0 is the uniform answer or worse, and
-    ``tunnel.max_window`` is the exact posterior.
+    linear in such a mixture, so that is how it is interpolated between neighbouring rungs of the ladder. 0 is the
+    uniform answer or worse, and ``tunnel.max_window`` is the exact posterior.
 
     Args:
         kl: mean KL(exact || predictor) in bits, at least 0.
@@ -192,10 +192,11 @@ def equivalent_window(kl: float, tunnel: Tunnel, rungs: dict[str, Evaluation]) -
     """
     if not kl >= 0:
         raise ValueError(f"kl: expected at least 0 bits, got {kl}")
-    windows = (f"last {steps} {tunnel.symbols_name}" for steps in range(1, tunnel.max_window))
-    heights = [rungs[name].mean("kl") for name in ("uniform", *windows)]
+    windows = (0, *tunnel.rungs, tunnel.max_window)
+    heights = [rungs[name].mean("kl") for name in ("uniform", *map(tunnel.window_name, tunnel.rungs))]
     heights.append(0.0)  # the exact posterior; measured, it is 1e-17 from rounding
     if kl >= heights[0]:
         return 0.0
-    steps = next(i for i, height in enumerate(heights) if kl >= height)
-    return steps - (kl - heights[steps]) / (heights[steps - 1] - heights[steps])
+    i = next(i for i, height in enumerate(heights) if kl >= height)
+    share = (kl - heights[i]) / (heights[i - 1] - heights[i])  # of sequences with the shorter window
+    return windows[i] - share * (windows[i] - windows[i - 1])

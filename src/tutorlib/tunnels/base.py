@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import torch
 from torch import Tensor
 
-__all__ = ["Batch", "Predictor", "Tunnel"]
+__all__ = ["COARSE", "Batch", "Predictor", "TaskTunnel", "Tunnel"]
+
+COARSE = (*range(1, 9), 12, 16, 24, 32, 48, 64)  # the rungs of a long ladder
 
 
 @dataclass(frozen=True)
@@ -20,10 +22,16 @@ class Batch:
     Attributes:
         tokens: what a model reads, int64 ``[batch, time]``.
         targets: the sampled answer at each scored position, int64 ``[batch, scored]``.
+        header: numbers that a model reads before the tokens, float64 ``[batch, rows, features]`` of the tunnel's
+            ``header_shape``; None where the tokens say everything.
+        tasks: what was drawn for each sequence and then hidden, ``[batch, ...]``. Only references that are
+            named after it read it ("knows the task"); no model and no exact posterior does.
     """
 
     tokens: Tensor
     targets: Tensor
+    header: Tensor | None = None
+    tasks: Tensor | None = None
 
     def __len__(self) -> int:
         return self.tokens.shape[0]
@@ -42,6 +50,8 @@ class Tunnel(ABC):
         answers: int64 ``[answers]``, the token ids that can be an answer at all.
         symbols_name: what one step of a window counts, for printing ("pairs", "symbols").
         max_window: a window of this many steps sees everything, so it is exact.
+        coarse_ladder: whether the ladder has the windows in ``COARSE`` only, not every one.
+        header_shape: rows and features of ``Batch.header``, or None. The rows come on top of ``length``.
     """
 
     name: str
@@ -51,6 +61,8 @@ class Tunnel(ABC):
     answers: Tensor
     symbols_name: str = "symbols"
     max_window: int
+    coarse_ladder: bool = False
+    header_shape: tuple[int, int] | None = None
 
     @abstractmethod
     def sample(self, batch: int, generator: torch.Generator) -> Batch:
@@ -73,14 +85,83 @@ class Tunnel(ABC):
         p[self.answers.to(p.device)] = 1.0 / len(self.answers)
         return p.expand(len(batch), len(self.scored), self.vocab)
 
+    @property
+    def rungs(self) -> Sequence[int]:
+        """The windows on the ladder between the uniform and the exact answer, in rising order."""
+        every = range(1, self.max_window)
+        return [steps for steps in COARSE if steps in every] if self.coarse_ladder else every
+
+    def window_name(self, steps: int) -> str:
+        """What the ladder calls a window, for example ``last 3 pairs``."""
+        return f"last {steps} {self.symbols_name}"
+
+    def landmarks(self) -> dict[str, Predictor]:
+        """Instructive wrong answers of this tunnel by name; they stand on the ladder below the windows."""
+        return {}
+
     def references(self) -> dict[str, Predictor]:
-        """The ladder of exact references by name, worst first; a tunnel may add its own blind spots."""
-        rungs: dict[str, Predictor] = {"uniform": self.uniform}
-        for steps in range(1, self.max_window):
-            rungs[f"last {steps} {self.symbols_name}"] = partial(self.window, steps=steps)
+        """The ladder by name: uniform, the tunnel's landmarks, windows from short to long, exact."""
+        rungs: dict[str, Predictor] = {"uniform": self.uniform, **self.landmarks()}
+        for steps in self.rungs:
+            rungs[self.window_name(steps)] = partial(self.window, steps=steps)
         rungs["exact"] = self.exact
         return rungs
 
     @abstractmethod
     def config(self) -> dict[str, object]:
         """The arguments that build this tunnel again, JSON-ready."""
+
+    def _check(self, batch: Batch) -> None:
+        """Raise a ValueError unless tokens and targets have this tunnel's shapes and dtype."""
+        tokens, targets = batch.tokens, batch.targets
+        if tokens.ndim != 2 or tokens.shape[1] != self.length:
+            raise ValueError(f"tokens: expected [batch, {self.length}], got {tuple(tokens.shape)}")
+        if tuple(targets.shape) != (len(batch), len(self.scored)):
+            raise ValueError(
+                f"targets: expected [{len(batch)}, {len(self.scored)}], got {tuple(targets.shape)}"
+            )
+        for name, ids in (("tokens", tokens), ("targets", targets)):
+            if ids.dtype != torch.int64:
+                raise ValueError(f"{name}: expected dtype int64, got {ids.dtype}")
+
+
+class TaskTunnel(Tunnel):
+    """A tunnel that first draws a task (a bijection, a coin, two matrices) and then a sequence given the task.
+
+    Attributes:
+        shows_task: whether the sequence states its task outright, so that no belief about it is needed.
+    """
+
+    shows_task: bool = False
+
+    @abstractmethod
+    def sample_tasks(self, count: int, generator: torch.Generator) -> Tensor:
+        """Draw ``count`` tasks from the prior, ``[count, ...]``."""
+
+    @abstractmethod
+    def sample_given(self, tasks: Tensor, generator: torch.Generator) -> Batch:
+        """Draw one sequence for each of the tasks ``[batch, ...]``."""
+
+    def known(self, tasks: Tensor, batch: Batch) -> Tensor:
+        """Predictive of an observer who is told the task.
+
+        Args:
+            tasks: ``[..., batch, *task]``; the batch axis may have length 1, then all sequences share the task.
+            batch: the sequences.
+
+        Returns:
+            float64 ``[..., batch, scored, vocab]``.
+        """
+        raise ValueError(f"{self.name}: the sequence states its task, so exact(batch) is the answer")
+
+    def oracle(self, batch: Batch) -> Tensor:
+        """Predictive of an observer who was told what was drawn, float64 ``[batch, scored, vocab]``."""
+        if batch.tasks is None:
+            raise ValueError(f"tasks: expected a batch as {self.name}.sample draws it, got one without tasks")
+        return self.known(batch.tasks, batch)
+
+    def sample(self, batch: int, generator: torch.Generator) -> Batch:
+        """Draw ``batch`` tasks and a sequence for each, on the generator's device."""
+        if not isinstance(batch, int) or batch < 1:
+            raise ValueError(f"batch: expected a positive integer, got {batch!r}")
+        return self.sample_given(self.sample_tasks(batch, generator), generator)

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tutorlib.tunnels.base import Batch, Predictor, Tunnel
+from tutorlib.tunnels.base import Batch, Predictor, TaskTunnel
+from tutorlib.tunnels.draws import permutations, recent
 
 __all__ = ["Bijection"]
 
 
-class Bijection(Tunnel):
+class Bijection(TaskTunnel):
     """Sequences ``k1 v1 k2 v2 ... kL`` where ``v = f(k)`` for a fresh uniform bijection ``f``.
 
     Keys are the tokens ``0 .. V-1``, values the tokens ``V .. 2V-1``. The position of every key is scored:
@@ -48,19 +49,27 @@ class Bijection(Tunnel):
         self.answers = torch.arange(symbols, 2 * symbols)  # [symbols]
         self.max_window = max(pairs - 1, 1)
 
-    def sample(self, batch: int, generator: torch.Generator) -> Batch:
-        """Draw ``batch`` bijections and the order in which their keys are asked."""
-        if not isinstance(batch, int) or batch < 1:
-            raise ValueError(f"batch: expected a positive integer, got {batch!r}")
-        shape, device = (batch, self.symbols), generator.device
-        bijection = torch.rand(shape, generator=generator, device=device).argsort(-1)  # [batch, symbols]
+    def sample_tasks(self, count: int, generator: torch.Generator) -> Tensor:
+        """Draw ``count`` uniform bijections, int64 ``[count, symbols]``: the value of key i, counted from 0."""
+        return permutations(count, self.symbols, generator)
+
+    def sample_given(self, tasks: Tensor, generator: torch.Generator) -> Batch:
+        """Draw the order in which the keys of each bijection are asked."""
+        batch, device = len(tasks), generator.device
         if self.replacement:
             keys = torch.randint(self.symbols, (batch, self.pairs), generator=generator, device=device)
         else:
-            keys = torch.rand(shape, generator=generator, device=device).argsort(-1)[:, : self.pairs]
-        values = bijection.gather(-1, keys) + self.symbols  # [batch, pairs]
+            keys = permutations(batch, self.symbols, generator)[:, : self.pairs]
+        values = tasks.gather(-1, keys) + self.symbols  # [batch, pairs]
         tokens = torch.stack((keys, values), -1).flatten(1)[:, : self.length]  # [batch, 2 * pairs - 1]
-        return Batch(tokens=tokens, targets=values)
+        return Batch(tokens=tokens, targets=values, tasks=tasks)
+
+    def known(self, tasks: Tensor, batch: Batch) -> Tensor:
+        """All weight on the value that the bijection gives to the key asked."""
+        keys, _ = self._pairs(batch)  # [batch, pairs]
+        table = functional.one_hot(tasks, self.symbols).double()  # [..., batch, symbols, symbols]
+        answer = functional.one_hot(keys, self.symbols).double() @ table  # [..., batch, pairs, symbols]
+        return functional.pad(answer, (self.symbols, 0))
 
     def window(self, batch: Batch, steps: int) -> Tensor:
         """Exact predictive from the key asked and the last ``steps`` pairs before it.
@@ -68,12 +77,8 @@ class Bijection(Tunnel):
         A key seen in the window has its value; any other key has one of the values not seen in the window,
         each equally likely. ``steps`` at or above the number of pairs seen is the exact posterior.
         """
-        if steps < 0:
-            raise ValueError(f"steps: expected at least 0, got {steps}")
         keys, values = self._pairs(batch)  # [batch, pairs] each
-        asked = torch.arange(self.pairs, device=keys.device)
-        past = asked[:, None] - asked  # [pairs, pairs]: how many pairs ago
-        seen = ((past >= 1) & (past <= steps)).double()  # [pairs, pairs]
+        seen = recent(self.pairs, steps, keys.device)  # [pairs, pairs]
         is_value = functional.one_hot(values - self.symbols, self.symbols).double()  # [batch, pairs, symbols]
         used = (seen @ is_value).clamp(max=1)  # [batch, pairs, symbols]: values ruled out
         same_key = (keys[:, :, None] == keys[:, None, :]) & (seen > 0)  # [batch, pairs, pairs]
@@ -113,14 +118,8 @@ class Bijection(Tunnel):
         return {"symbols": self.symbols, "pairs": self.pairs, "replacement": self.replacement}
 
     def _pairs(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        self._check(batch)
         tokens, targets = batch.tokens, batch.targets
-        if tokens.ndim != 2 or tokens.shape[1] != self.length:
-            raise ValueError(f"tokens: expected [batch, {self.length}], got {tuple(tokens.shape)}")
-        if tuple(targets.shape) != (len(batch), self.pairs):
-            raise ValueError(f"targets: expected [{len(batch)}, {self.pairs}], got {tuple(targets.shape)}")
-        for name, ids in (("tokens", tokens), ("targets", targets)):
-            if ids.dtype != torch.int64:
-                raise ValueError(f"{name}: expected dtype int64, got {ids.dtype}")
         keys = tokens[:, 0::2]  # [batch, pairs]
         # The value of the last key is asked, not shown; it stands in no window, so the target may fill in.
         values = torch.cat((tokens[:, 1::2], targets[:, -1:]), 1)  # [batch, pairs]
