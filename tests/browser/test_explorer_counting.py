@@ -108,6 +108,35 @@ def test_sliders_by_keyboard(show, key):
     assert page.evaluate("document.activeElement.dataset.key") == key, "the slider keeps the focus"
 
 
+@pytest.mark.parametrize("key", "pab")
+def test_large_steps_by_keyboard(show, key):
+    page = show()
+    for press in ("PageDown", "End", "Home"):
+        before = state_of(page)["pab".index(key)]
+        page.locator(f'[data-key="{key}"]').focus()
+        page.keyboard.press(press)
+        after = state_of(page)["pab".index(key)]
+        low = 1 if key == "p" else 0
+        assert after == {"End": 1000 - low, "Home": low}.get(press, after)
+        assert abs(after - before) > 10
+
+
+@pytest.mark.parametrize("key", "pab")
+def test_the_focus_frame_stays_clear_of_the_words(show, key):
+    page = show()
+    page.keyboard.press("Tab")  # so that the focus counts as one by keyboard
+    slider = page.locator(f'[data-key="{key}"]')
+    slider.focus()
+    frame = slider.evaluate(
+        "e => [getComputedStyle(e)].map(s => parseFloat(s.outlineWidth) + parseFloat(s.outlineOffset))[0]"
+    )
+    assert frame > 0
+    box = slider.bounding_box()
+    for words in page.locator("label .name").all():
+        name = words.bounding_box()
+        assert name["y"] + name["height"] <= box["y"] - frame or name["y"] >= box["y"] + box["height"] + frame
+
+
 @pytest.mark.parametrize(
     "state", [(1, 999, 1), (999, 1, 999), (501, 333, 667), (37, 5, 1000), (640, 1000, 512)]
 )

@@ -103,7 +103,7 @@ def test_third_ball_by_enumeration():
     assert len(red) / len(paths) == pytest.approx(c01.NEXT_RED, abs=1e-12)
 
 
-def test_copied_bulletin_by_enumeration():
+def test_the_station_that_copies_by_enumeration():
     joint = {True: 0.0, False: 0.0}  # rain, and both stations say rain
     for rain, copies, own in itertools.product((True, False), repeat=3):
         says = 0.80 if rain else 0.15
@@ -127,8 +127,70 @@ def test_a_tensor_or_an_array_is_an_answer():
     assert c01.dry_forecast(torch.tensor([60 / 655]).numpy()[0]).ok
 
 
+@pytest.mark.parametrize(
+    ("exercise", "answers"),
+    [
+        ("01-a", [0.092, 0.0916, [60 / 655]]),
+        ("01-b", [4.3, 4.31, 4.307]),
+        ("01-d", [0.182, 0.1818, 2 / 11]),
+        ("01-e", [0.78, 0.782, 0.7817]),
+    ],
+)
+def test_rounded_answers_pass(exercise, answers):
+    judge = next(check.judge for check in c01.CHECKS if check.id == exercise)
+    assert all(judge(answer).ok for answer in answers)
+
+
+def test_the_numbers_in_the_hints_are_those_of_the_story():
+    """Slips written as decimals in c01 are what the mistakes lead to."""
+    joint = 0.3 * c01.BOTH_RAINY
+    assert joint == pytest.approx(0.216)
+    assert joint / (joint + 0.7 * c01.BOTH_DRY) == pytest.approx(c01.COPIED_HALF)
+    second = [0.3 * 0.9, 0.7 * 0.575]  # the second station alone, copying half the time
+    assert second[0] / sum(second) == pytest.approx(0.27 / 0.6725)
+
+
 def test_an_unfinished_function_is_not_answered():
     assert "not answered yet" in c01.posterior_function(lambda prior, likelihood: ...).message
+
+
+class Odd:
+    def __array__(self, *args, **kwargs):
+        raise KeyError("odd")
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (None, "Does it end in return?"),
+        ("0.5", "got str. Return a tensor"),
+        ({"rain": 0.5}, "got dict. Return a tensor"),
+        (Odd(), "got Odd. Return a tensor"),
+        (torch.ones(2, dtype=torch.complex64), "got Tensor. Return a tensor"),
+        (torch.ones(2, device="meta"), "got Tensor"),
+        ([0.5, [0.5]], "got list. Return a tensor"),
+        (0.696, "expected shape [2] like the prior, got []"),
+        (torch.full((2,), math.nan), "not the posterior for prior [0.3, 0.7]"),
+        (torch.tensor([0.7, 0.3]), "rounded on the way"),
+    ],
+)
+def test_what_a_function_returns_never_breaks_the_check(returned, message):
+    verdict = c01.posterior_function(lambda prior, likelihood: returned)
+    assert not verdict.ok
+    assert message in verdict.message
+
+
+def test_a_function_that_stops_says_where():
+    verdict = c01.posterior_function(lambda prior, likelihood: undefined)  # noqa: F821
+    assert "stopped on shape [2] with NameError (name 'undefined' is not defined)." in verdict.message
+    assert "keepdim" not in verdict.message
+
+
+def test_sums_of_the_last_case_are_not_round():
+    prior, likelihood = c01._cases()[-1]
+    sums = 1000 * (prior * likelihood).sum(-1)
+    assert prior.shape == (2, 3, 4)
+    assert (sums - sums.round()).abs().min() > 0.01
 
 
 @pytest.mark.parametrize(
@@ -137,18 +199,21 @@ def test_an_unfinished_function_is_not_answered():
         lambda prior, likelihood: bayes.condition(prior, likelihood),
         lambda prior, likelihood: bayes.condition(prior, likelihood).float(),
         lambda prior, likelihood: torch.softmax(prior.log() + likelihood.log(), -1),
+        lambda prior, likelihood: bayes.condition(prior, likelihood).numpy(),
+        lambda prior, likelihood: bayes.condition(prior, likelihood).tolist(),
     ],
 )
 def test_any_right_function_passes(answer):
     assert c01.posterior_function(answer).ok
 
 
-def test_hints_do_not_overlap():
-    """No slip of an exercise is so close to the right answer, or to another slip, that one hides the other."""
+def test_no_slip_hides_behind_the_right_answer_or_another_slip():
+    """Numbers with different hints are more than the tolerance of 1 % apart."""
     for check in c01.CHECKS:
-        numbers = [make() for make, _ in check.wrong if not callable(make())]
-        values = [*numbers, check.correct()] if not callable(check.correct()) else numbers
-        assert all(abs(a - b) > 1e-3 for a, b in itertools.combinations(values, 2))
+        slips = [(make(), words) for make, words in check.wrong if not callable(make())]
+        right = [] if callable(check.correct()) else [(check.correct(), "right")]
+        for (a, hint), (b, other) in itertools.combinations(slips + right, 2):
+            assert hint == other or abs(a - b) > 0.01 * max(abs(a), abs(b)), (check.id, a, b)
 
 
 # The explorer as Python makes it -------------------------------------------------------------------------------------
