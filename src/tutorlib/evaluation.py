@@ -89,6 +89,10 @@ class Evaluation:
 
 def model_predictor(model: SequenceModel, tunnel: Tunnel) -> Callable[[Batch], Tensor]:
     """The model as a predictor: logits at the scored positions, ``[batch, scored, vocab]``."""
+    if tunnel.header_shape is not None:
+        raise ValueError(
+            "tunnel: it gives part of the task in a header of numbers, which no model here reads yet"
+        )
     device = next(model.parameters()).device
     if model.vocab != tunnel.vocab or model.context < tunnel.length:
         raise ValueError(

@@ -165,6 +165,10 @@ def train(
         raise ValueError(f"save_every and log_every: expected at least 1, got {save_every} and {log_every}")
     if model.vocab != tunnel.vocab:
         raise ValueError(f"vocab: expected the tunnel's {tunnel.vocab}, got a model with {model.vocab}")
+    if tunnel.header_shape is not None:
+        raise ValueError(
+            "tunnel: it gives part of the task in a header of numbers, which no model here reads yet"
+        )
     if tunnel.length > model.context:
         raise ValueError(
             f"context: the tunnel needs {tunnel.length} positions, the model has {model.context}"

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from tutorlib import bits
 from tutorlib.bayes import normalise
 from tutorlib.evaluation import evaluate, ladder
+from tutorlib.models import build
+from tutorlib.training import TrainingPlan, train
 from tutorlib.tunnels import HMM, Batch
 from tutorlib.tunnels.draws import categorical, dirichlet
 from tutorlib.tunnels.filtering import forward_filter, marginal_law, stationary_law, window_filter
@@ -363,3 +365,13 @@ BAD = [
 def test_bad_input_is_named(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_a_header_that_no_model_reads_is_refused():
+    """Training on the tokens alone would look fine and learn nothing of the task."""
+    tunnel = HMM(header="rows")
+    model = build("transformer", vocab=tunnel.vocab, context=tunnel.length, width=8)
+    with pytest.raises(ValueError, match="header of numbers"):
+        train(model, tunnel, TrainingPlan(steps=1))
+    with pytest.raises(ValueError, match="header of numbers"):
+        evaluate(model, tunnel, sequences=2, generator=torch.Generator().manual_seed(0))
