@@ -1,0 +1,149 @@
+"""The loop."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from tutorlib.bits import NATS_PER_BIT
+from tutorlib.models import SequenceModel
+from tutorlib.optimisers import optimisers_for
+from tutorlib.training.plan import TrainingPlan, TrainingRun, learning_rate_scale
+from tutorlib.training.state import StateStore
+from tutorlib.tunnels import Tunnel
+
+__all__ = ["best_device", "train", "usable_device"]
+
+
+def best_device() -> torch.device:
+    """A GPU if there is one, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def usable_device(device: torch.device | str) -> torch.device:
+    """The device of that name.
+
+    Raises:
+        ValueError: if there is no such device here.
+    """
+    try:
+        chosen = torch.device(device)
+        torch.rand(1, generator=torch.Generator(chosen), device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"device: expected one that PyTorch can use here, got {device} ({reason})"
+        ) from error
+    return chosen
+
+
+def train(
+    model: SequenceModel,
+    tunnel: Tunnel,
+    plan: TrainingPlan,
+    *,
+    device: torch.device | str | None = None,
+    folder: str | Path | None = None,
+    save_every: int = 1000,
+    log_every: int = 100,
+    progress: bool = False,
+    on_log: Callable[[int, SequenceModel], None] | None = None,
+) -> TrainingRun:
+    """Train ``model`` on ``tunnel`` in place.
+
+    Args:
+        model: any :class:`SequenceModel`; moved to ``device``.
+        tunnel: any :class:`Tunnel` with the same vocabulary.
+        plan: the run.
+        device: where to train; the model's own device if None.
+        folder: where to keep ``state.pt`` and ``log.jsonl``. If it holds the state of the same run, that
+            run goes on from there.
+        save_every: steps between two states on disk.
+        log_every: steps between two entries of the history.
+        progress: show a progress bar.
+        on_log: called at each entry, for example to evaluate.
+
+    Raises:
+        ValueError: if the vocabularies differ, a sequence is longer than the model's context, there is no such
+            device, the state in ``folder`` is damaged or belongs to another run, or the loss is no longer a
+            number.
+    """
+    if save_every < 1 or log_every < 1:
+        raise ValueError(f"save_every and log_every: expected at least 1, got {save_every} and {log_every}")
+    if model.vocab != tunnel.vocab:
+        raise ValueError(f"vocab: expected the tunnel's {tunnel.vocab}, got a model with {model.vocab}")
+    if tunnel.header_shape is not None:
+        raise ValueError(
+            "tunnel: it gives part of the task in a header of numbers, which no model here reads yet"
+        )
+    if tunnel.length > model.context:
+        raise ValueError(
+            f"context: the tunnel needs {tunnel.length} positions, the model has {model.context}"
+        )
+    device = usable_device(next(model.parameters()).device if device is None else device)
+    model.to(device).train()
+    generator = torch.Generator(device).manual_seed(plan.seed)
+    optimisers = optimisers_for(model, plan.matrix_rate, plan.embedding_rate, plan.weight_decay)
+    full_rates = [[group["lr"] for group in o.param_groups] for o in optimisers]
+    run = TrainingRun(plan)
+    if plan.averaging:
+        run.average = {name: p.detach().clone() for name, p in model.named_parameters()}
+    store = (
+        StateStore(Path(folder), model, tunnel, run, optimisers, generator) if folder is not None else None
+    )
+    start = store.resume() if store else 0
+    at = tunnel.scored.to(device)
+    total, counted = torch.zeros((), device=device), 0
+    for step in _steps(start, plan.steps, progress):
+        clock, processor = time.perf_counter(), time.process_time()
+        scale = learning_rate_scale(plan, step)
+        for optimiser, rates in zip(optimisers, full_rates, strict=True):
+            for group, rate in zip(optimiser.param_groups, rates, strict=True):
+                group["lr"] = rate * scale
+        batch = tunnel.sample(plan.batch_at(step), generator)
+        logits = model(batch.tokens, at)  # [batch, scored, vocab]
+        loss = functional.cross_entropy(logits.flatten(0, 1), batch.targets.flatten())
+        loss.backward()
+        if plan.clip:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), plan.clip)
+        for optimiser in optimisers:
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+        total, counted = total + loss.detach(), counted + 1
+        if run.average:
+            with torch.no_grad():
+                current: list[Tensor] = [p for name, p in model.named_parameters() if name in run.average]
+                torch._foreach_lerp_(list(run.average.values()), current, 1 - plan.averaging)
+        run.seconds += time.perf_counter() - clock
+        run.core_seconds += time.process_time() - processor
+        done = step + 1
+        if done % log_every == 0 or done == plan.steps:
+            mean = float(total) / counted / NATS_PER_BIT
+            if not math.isfinite(mean):
+                raise ValueError(f"loss: not a number at step {done}; a lower learning rate may help")
+            run.history.append({"step": done, "loss_bits": mean, "seconds": run.seconds})
+            total, counted = torch.zeros((), device=device), 0
+            if on_log:
+                on_log(done, model)
+        # Saved at logged steps only, so that a resumed run logs the same means.
+        if store and (done == plan.steps or (done % log_every == 0 and done % save_every < log_every)):
+            store.save(done)
+    model.eval()
+    return run
+
+
+def _steps(start: int, end: int, progress: bool) -> Iterator[int]:
+    steps = range(start, end)
+    if not progress:
+        return iter(steps)
+    from tqdm.auto import tqdm  # only when asked for: it is slow to import
+
+    return iter(tqdm(steps, initial=start, total=end, unit="step"))

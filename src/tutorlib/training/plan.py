@@ -1,0 +1,83 @@
+"""What a training run does, and what comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+__all__ = ["TrainingPlan", "TrainingRun", "learning_rate_scale"]
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What a run does; together with the model and the tunnel it fixes every weight.
+
+    Attributes:
+        steps: number of updates.
+        batch: sequences a step. Several numbers share the steps equally: small batches first, then larger.
+        matrix_rate: Muon's learning rate for hidden matrices; 0 trains everything with AdamW.
+        embedding_rate: AdamW's learning rate for embeddings and heads.
+        warmup: steps over which the rate rises from 0.
+        decay: last share of the run over which the rate falls to 0 in a straight line.
+        averaging: decay of the running average of the weights; 0 keeps none.
+        weight_decay: decoupled weight decay.
+        clip: largest norm of the gradient; 0 does not clip.
+        seed: of the generator that draws the sequences.
+    """
+
+    steps: int = 2000
+    batch: int | tuple[int, ...] = 64
+    matrix_rate: float = 0.03
+    embedding_rate: float = 0.05
+    warmup: int = 50
+    decay: float = 0.5
+    averaging: float = 0.0
+    weight_decay: float = 0.0
+    clip: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        ramp = self.batch if isinstance(self.batch, tuple) and self.batch else (self.batch,)
+        if not isinstance(self.seed, int):
+            raise ValueError(f"seed: expected an integer, got {self.seed!r}")
+        for key, value in [("steps", self.steps), *(("batch", size) for size in ramp)]:
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{key}: expected a positive integer, got {value!r}")
+        for key in ("matrix_rate", "embedding_rate", "warmup", "weight_decay", "clip"):
+            if not getattr(self, key) >= 0:
+                raise ValueError(f"{key}: expected at least 0, got {getattr(self, key)!r}")
+        for key in ("decay", "averaging"):
+            if not 0 <= getattr(self, key) <= 1:
+                raise ValueError(f"{key}: expected a share from 0 to 1, got {getattr(self, key)!r}")
+
+    def batch_at(self, step: int) -> int:
+        """Sequences drawn at ``step``."""
+        ramp = self.batch if isinstance(self.batch, tuple) else (self.batch,)
+        return ramp[min(step * len(ramp) // self.steps, len(ramp) - 1)]
+
+
+@dataclass
+class TrainingRun:
+    """What came out of a run.
+
+    Attributes:
+        history: one entry a logged step: ``step``, ``loss_bits`` (mean since the last entry), ``seconds``.
+        average: running average of the weights by name, if the plan asked for one.
+        seconds: wall time spent in steps, over all resumptions.
+        core_seconds: processor time of the same steps, summed over threads.
+    """
+
+    plan: TrainingPlan
+    history: list[dict[str, float]] = field(default_factory=list)
+    average: dict[str, Tensor] = field(default_factory=dict)
+    seconds: float = 0.0
+    core_seconds: float = 0.0
+
+
+def learning_rate_scale(plan: TrainingPlan, step: int) -> float:
+    """Share of the full learning rate at ``step``: a ramp up, a plateau, a line down to 0 at the end."""
+    rising = (step + 1) / (plan.warmup + 1)
+    left = plan.steps - step
+    falling = left / (plan.decay * plan.steps) if plan.decay else 1.0
+    return min(1.0, rising, falling)
