@@ -1,6 +1,6 @@
 """Tokens per second of the training loop beside a plain loop of the nanoGPT kind, at the same shape, in one run.
 
-    python tools/bench.py [--width 64 --layers 2 --heads 2 --batch 64 --symbols 20 --rounds 7 --steps 12 --threads 1]
+    python tools/bench.py [--width 64 --layers 2 --heads 4 --batch 64 --symbols 20 --rounds 7 --steps 12 --threads 1]
 
 The two loops take turns, so that whatever else the machine does falls on both. The plain loop is what one would
 write first: learned positions, LayerNorm, biases, GELU, dropout, attention with its mask spelt out, an untied
@@ -124,7 +124,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    for name, default in {"width": 64, "layers": 2, "heads": 2, "batch": 64, "symbols": 20}.items():
+    for name, default in {"width": 64, "layers": 2, "heads": 4, "batch": 64, "symbols": 20}.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--steps", type=int, default=12, help="steps of each loop in a round")

@@ -24,6 +24,7 @@ from tutorlib.models import (
     build,
     count_parameters,
 )
+from tutorlib.models.base import squared_relu
 from tutorlib.models.transformer import rms_norm, rotate
 
 VOCAB, CONTEXT = 10, 9
@@ -430,3 +431,16 @@ BAD_SIZES = [
 def test_bad_sizes_are_named(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_squared_relu_and_its_gradient():
+    x = torch.linspace(-2, 2, 9, dtype=torch.float64, requires_grad=True)  # 0 is among them
+    plain = x.clamp(min=0) ** 2
+    torch.testing.assert_close(squared_relu(x), plain, rtol=0, atol=0)
+    weight = torch.arange(9.0, dtype=torch.float64)
+    (ours,) = torch.autograd.grad((weight * squared_relu(x)).sum(), x)
+    (expected,) = torch.autograd.grad((weight * x.clamp(min=0) ** 2).sum(), x)
+    torch.testing.assert_close(ours, expected, rtol=0, atol=0)
+    (first,) = torch.autograd.grad(squared_relu(x).square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        first.sum().backward()

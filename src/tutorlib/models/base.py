@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
-__all__ = ["SequenceModel", "count_parameters"]
+__all__ = ["SequenceModel", "count_parameters", "squared_relu"]
 
 Record = dict[str, Tensor]
 
@@ -97,6 +99,28 @@ class SequenceModel(nn.Module, ABC):
                 f"at: expected positions 0 to {time - 1}, got {int(at.min())} to {int(at.max())}"
             )
         return at
+
+
+class _SquaredReLU(torch.autograd.Function):
+    """Keeps relu(x) for the way back, where autograd alone would also mask: a tenth of a step's time."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        rectified = x.relu()
+        ctx.save_for_backward(rectified)
+        return rectified * rectified
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (rectified,) = ctx.saved_tensors
+        return (gradient * rectified).mul_(2)  # 0 where x < 0, because rectified is
+
+
+def squared_relu(x: Tensor) -> Tensor:
+    """``max(x, 0)^2``, the bend in every feed-forward layer here. It can be differentiated once."""
+    out: Tensor = _SquaredReLU.apply(x)
+    return out
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tutorlib.models.base import Record, SequenceModel, check_sizes
+from tutorlib.models.base import Record, SequenceModel, check_sizes, squared_relu
 
 __all__ = ["PrefixMLP", "SumMLP", "TokenMLP", "WindowMLP"]
 
@@ -32,7 +32,7 @@ class Trunk(nn.Module):
         for layer, (up, down) in enumerate(zip(self.up, self.down, strict=True)):
             if record is not None:
                 record[f"residual{layer}"] = x
-            x = x + down(functional.relu(up(functional.rms_norm(x, x.shape[-1:], eps=1e-6))).square())
+            x = x + down(squared_relu(up(functional.rms_norm(x, x.shape[-1:], eps=1e-6))))
         if record is not None:
             record[f"residual{len(self.up)}"] = x
         return self.head(functional.rms_norm(x, x.shape[-1:], eps=1e-6))  # [batch, scored, vocab]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tutorlib.models.base import Record, SequenceModel, check_sizes
+from tutorlib.models.base import Record, SequenceModel, check_sizes, squared_relu
 
 __all__ = ["Transformer"]
 
@@ -89,7 +89,7 @@ class FeedForward(nn.Module):
         self.down = nn.Linear(hidden, width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.down(functional.relu(self.up(x)).square())
+        return self.down(squared_relu(self.up(x)))
 
 
 class Block(nn.Module):
