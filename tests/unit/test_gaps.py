@@ -94,20 +94,25 @@ def test_order_that_matters_is_not_shuffled(tunnel, seeded):
 
 
 def test_order_gap_by_hand(seeded):
-    """Two tosses seen; a predictor that repeats the one before last, three times out of four."""
+    """Two tosses seen; a predictor that reads the first one only: heads .8 after heads, .1 after tails."""
     tunnel = Coin(3)
 
-    def repeats(batch):
-        heads = 0.25 + 0.5 * (batch.tokens[:, 1, None] == 1).double().expand(-1, 3)  # [batch, 3]
+    def first_toss(batch):
+        heads = 0.1 + 0.7 * (batch.tokens[:, 1, None] == 1).double().expand(-1, 3)  # [batch, 3]
         return torch.stack((1 - heads, heads, 0 * heads), -1)
 
-    found = permutation_gap(repeats, tunnel, sequences=4000, generator=seeded())
-    kl, tv = found.values["permutation_kl"], found.values["permutation_tv"]
-    changed = tv > 0.25
-    assert torch.equal(changed, kl > 0)
-    assert kl[changed].tolist() == pytest.approx([0.5 * math.log2(3)] * int(changed.sum()))
+    generator = seeded()
+    found = permutation_gap(first_toss, tunnel, sequences=4000, batch=4000, generator=generator)
+    generator = seeded()
+    batch = tunnel.sample(4000, generator)
+    before, after = (x.tokens[:, 1].bool().tolist() for x in (batch, tunnel.shuffle_past(batch, generator)))
+    heads_first = 0.8 * math.log2(0.8 / 0.1) + 0.2 * math.log2(0.2 / 0.9)
+    tails_first = 0.1 * math.log2(0.1 / 0.8) + 0.9 * math.log2(0.9 / 0.2)
+    by_hand = {(True, False): heads_first, (False, True): tails_first}
+    expected = [by_hand.get(pair, 0) for pair in zip(before, after, strict=True)]
+    assert found.values["permutation_kl"][:, 0].tolist() == pytest.approx(expected, abs=1e-12)
     # the tosses differ in 1 of 3 sequences under Beta(1, 1), and then the order changes in half
-    assert found.mean("permutation_tv") == pytest.approx(0.5 / 6, abs=4 * 0.5 * (5 / 36 / 4000) ** 0.5)
+    assert found.mean("permutation_tv") == pytest.approx(0.7 / 6, abs=4 * 0.7 * (5 / 36 / 4000) ** 0.5)
 
 
 def test_order_in_networks(seeded):
