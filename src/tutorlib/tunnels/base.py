@@ -79,6 +79,33 @@ class Tunnel(ABC):
         """Exact posterior predictive at each scored position, float64 ``[batch, scored, vocab]``."""
         return self.window(batch, self.max_window)
 
+    def under_sampling_law(self, batch: Batch) -> Tensor:
+        """Exact predictive under the law the sequences really come from: ``exact``, unless the prior is wrong."""
+        return self.exact(batch)
+
+    def shuffle_past(self, batch: Batch, generator: torch.Generator) -> Batch:
+        """The same evidence before the last scored position, in another random order.
+
+        Raises:
+            ValueError: if the exact predictive of this tunnel depends on the order.
+        """
+        raise ValueError(f"{self.name}: the order of its evidence matters, so the past cannot be shuffled")
+
+    def suppose(self, batch: Batch, position: int, answer: int) -> Batch:
+        """The same sequences up to a scored position, and then ``answer`` there.
+
+        Args:
+            batch: the sequences.
+            position: index into ``scored``, at least one before the last.
+            answer: a token id from ``answers``.
+
+        Raises:
+            ValueError: if successive positions ask different questions in this tunnel.
+        """
+        raise ValueError(
+            f"{self.name}: successive positions ask different questions, so none has a supposed answer"
+        )
+
     def uniform(self, batch: Batch) -> Tensor:
         """The observer who knows the alphabet and nothing else, float64 ``[batch, scored, vocab]``."""
         p = torch.zeros(self.vocab, dtype=torch.float64, device=batch.tokens.device)  # [vocab]

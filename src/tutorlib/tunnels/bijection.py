@@ -6,12 +6,14 @@ Source: arXiv 2512.22471 (all versions), task 1. There V = 20 and the exact entr
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from tutorlib.tunnels.base import Batch, Predictor, TaskTunnel
-from tutorlib.tunnels.draws import permutations, recent
+from tutorlib.tunnels.draws import permutations, recent, reordered
 
 __all__ = ["Bijection"]
 
@@ -87,6 +89,12 @@ class Bijection(TaskTunnel):
         free = left / left.sum(-1, keepdim=True).clamp(min=1)  # [batch, pairs, symbols]
         answer = torch.where(known.sum(-1, keepdim=True) > 0, known, free)
         return functional.pad(answer, (self.symbols, 0))  # [batch, pairs, vocab]: keys are never an answer
+
+    def shuffle_past(self, batch: Batch, generator: torch.Generator) -> Batch:
+        """The pairs seen, in another order; the key asked last stays where it is."""
+        keys, values = reordered(self._pairs(batch), generator)  # [batch, pairs] each
+        tokens = torch.stack((keys, values), -1).flatten(1)[:, : self.length]  # [batch, 2 * pairs - 1]
+        return replace(batch, tokens=tokens, targets=values)
 
     def entropy_law(self) -> Tensor:
         """Exact entropy in bits before each pair, ``log2(V - k + 1)`` for ``k = 1 .. L``, float64 ``[pairs]``.

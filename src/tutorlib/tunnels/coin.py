@@ -7,6 +7,7 @@ Bayes 1763). The tunnel can also toss coins from another law than the one the ob
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from torch.nn import functional
 
 from tutorlib.bayes import beta_bernoulli
 from tutorlib.tunnels.base import Batch, Predictor, TaskTunnel
-from tutorlib.tunnels.draws import dirichlet, ids_between, integer, positive, recent
+from tutorlib.tunnels.draws import dirichlet, ids_between, integer, positive, recent, reordered
 
 __all__ = ["Coin"]
 
@@ -83,6 +84,20 @@ class Coin(TaskTunnel):
     def under_sampling_law(self, batch: Batch) -> Tensor:
         """Posterior predictive under the law the coins really come from, all tosses seen."""
         return self._answer(beta_bernoulli(*self._counts(batch, self.max_window), *self.sampling_law))
+
+    def shuffle_past(self, batch: Batch, generator: torch.Generator) -> Batch:
+        """The tosses seen, in another order."""
+        tosses = torch.cat((self._shown(batch), batch.targets[:, -1:]), 1)  # [batch, tosses]
+        (tosses,) = reordered((tosses,), generator)
+        return replace(batch, tokens=functional.pad(tosses[:, :-1], (1, 0), value=START), targets=tosses)
+
+    def suppose(self, batch: Batch, position: int, answer: int) -> Batch:
+        """The same tosses, but for the one asked at ``position``: every position asks for the same coin."""
+        self._shown(batch)
+        position = integer("position", position, 0, self.tosses - 2)
+        tokens, targets = batch.tokens.clone(), batch.targets.clone()
+        tokens[:, position + 1] = targets[:, position] = integer("answer", answer, 0, 1)
+        return replace(batch, tokens=tokens, targets=targets)
 
     def landmarks(self) -> dict[str, Predictor]:
         """The observer who is told the bias and, if the prior is wrong, the one who has the right prior."""

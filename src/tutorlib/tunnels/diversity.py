@@ -110,6 +110,14 @@ class Diversity(TaskTunnel):
             answer = answer + torch.einsum("bkm,mbkv->bkv", belief, p)
         return answer  # [batch, scored, vocab]
 
+    def shuffle_past(self, batch: Batch, generator: torch.Generator) -> Batch:
+        """As the other tunnel: an order that says nothing about each task says nothing about which it is."""
+        return self.base.shuffle_past(batch, generator)
+
+    def suppose(self, batch: Batch, position: int, answer: int) -> Batch:
+        """As the other tunnel."""
+        return self.base.suppose(batch, position, answer)
+
     def landmarks(self) -> dict[str, Predictor]:
         """The exact answer of the unlimited prior: what an observer does who does not know the M tasks."""
         return {"all tasks": self.base.exact}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -14,6 +16,7 @@ __all__ = [
     "permutations",
     "positive",
     "recent",
+    "reordered",
 ]
 
 
@@ -51,6 +54,14 @@ def recent(positions: int, steps: int, device: torch.device) -> Tensor:
     at = torch.arange(positions, device=device)
     past = at[:, None] - at  # [positions, positions]: how many positions ago
     return ((past >= 1) & (past <= steps)).double()
+
+
+def reordered(steps: Sequence[Tensor], generator: torch.Generator) -> list[Tensor]:
+    """Tensors ``[batch, steps]`` with all columns but the last in one random order a row, the same in all of them."""
+    batch, count = steps[0].shape
+    order = permutations(batch, count - 1, generator).to(steps[0].device)  # [batch, steps - 1]
+    order = torch.cat((order, torch.full_like(steps[0][:, :1], count - 1)), 1)  # [batch, steps]
+    return [step.gather(1, order) for step in steps]
 
 
 def integer(name: str, value: object, low: int, high: int | None = None) -> int:

@@ -7,6 +7,7 @@ its abstract and digests only; the layout of a sequence, keys without repetition
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from torch.nn import functional
 
 from tutorlib.bayes import normalise
 from tutorlib.tunnels.base import Batch, Predictor, TaskTunnel
-from tutorlib.tunnels.draws import ids_between, integer, permutations, recent
+from tutorlib.tunnels.draws import ids_between, integer, permutations, recent, reordered
 
 __all__ = ["ModelSelection"]
 
@@ -85,6 +86,12 @@ class ModelSelection(TaskTunnel):
             supposed = facts[:, k, None] + asked  # [batch, candidate v, symbols, symbols]
             answers.append(normalise(self._weights(supposed).sum(-1)))
         return torch.stack(answers, 1)  # [batch, pairs, symbols]
+
+    def shuffle_past(self, batch: Batch, generator: torch.Generator) -> Batch:
+        """The pairs seen, in another order; the key asked last stays where it is."""
+        keys, values = reordered((self._keys(batch), batch.targets), generator)  # [batch, pairs] each
+        tokens = torch.stack((keys, values), -1).flatten(1)[:, : self.length]  # [batch, 2 * pairs - 1]
+        return replace(batch, tokens=tokens, targets=values)
 
     def class_posterior(self, batch: Batch, steps: int | None = None) -> Tensor:
         """Belief about the class before each answer, float64 ``[batch, scored, 2]``: involution, 3-cycles."""

@@ -7,6 +7,8 @@ pairs are two tokens without markers, and queries are distinct keys whose values
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -83,6 +85,16 @@ class Recall(Tunnel):
         left = 1 - (kept @ values)[:, None]  # [batch, 1, values]
         free = left / left.sum(-1, keepdim=True).clamp(min=1)
         return self._answer(torch.where(known.sum(-1, keepdim=True) > 0, known, free))
+
+    def shuffle_past(self, batch: Batch, generator: torch.Generator) -> Batch:
+        """The pairs shown, in another order; the queries stay as they are."""
+        self._parts(batch)
+        order = permutations(len(batch), self.pairs, generator).to(batch.tokens.device)  # [batch, pairs]
+        tokens = batch.tokens.clone()
+        for first in (0, 1):  # keys, values
+            shown = slice(first, 2 * self.pairs, 2)
+            tokens[:, shown] = batch.tokens[:, shown].gather(1, order)
+        return replace(batch, tokens=tokens)
 
     def value_shown(self, batch: Batch) -> Tensor:
         """The observer who knows which values were shown and not with which key: the plateau in training."""
