@@ -12,7 +12,7 @@ import torch
 from test_training import TUNNEL, StopError, fresh, same_run, stop_at
 
 from tutorlib.evaluation import evaluate
-from tutorlib.models import MODELS, build
+from tutorlib.models import MODELS, TokenMLP, build
 from tutorlib.training import TrainingPlan, train
 from tutorlib.tunnels import Bijection
 
@@ -186,12 +186,12 @@ def test_an_error_of_the_model_itself_passes_through(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="needs a C++ compiler")
 def test_real_compiled_code_goes_on_to_the_same_bits(tmp_path):
-    options = plan(compile=True, precision="bfloat16")
+    options = plan(steps=30, batch=4, compile=True, precision="bfloat16")
     where = {"folder": tmp_path, "log_every": 10, "save_every": 10}
-    whole, again = fresh(), fresh()
+    whole, again = TokenMLP(8, 7, width=8), TokenMLP(8, 7, width=8)  # few kernels: g++ is what takes the time
     expected = train(whole, TUNNEL, options, log_every=10)
     with pytest.raises(StopError):
-        train(fresh(), TUNNEL, options, on_log=stop_at(40), **where)
+        train(TokenMLP(8, 7, width=8), TUNNEL, options, on_log=stop_at(20), **where)
     same_run((whole, expected), (again, train(again, TUNNEL, options, **where)))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from tutorlib.evaluation import evaluate
+from tutorlib.evaluation import Evaluation, evaluate
 from tutorlib.models import SequenceModel
 from tutorlib.training.loop import train
 from tutorlib.training.plan import DivergedError, TrainingPlan
@@ -158,12 +158,12 @@ def sweep(
             generator.set_state(state)
             try:
                 run = train(model, tunnel, one, device=device, folder=home, progress=progress)
+                model.load_state_dict(model.state_dict() | run.average)
+                found = _measured(model, tunnel, sequences, generator)
             except DivergedError as error:
                 errors.append(math.inf)
                 row |= {"kl": None, "diverged": str(error)}  # JSON knows no infinity
             else:
-                model.load_state_dict(model.state_dict() | run.average)
-                found = evaluate(model, tunnel, sequences=sequences, generator=generator)
                 errors.append(found.mean("kl"))
                 row |= {"kl": errors[-1], "entropy_error": found.mean("entropy_error")}
                 row |= {"loss_bits": run.history[-1]["loss_bits"], "core_seconds": run.core_seconds}
@@ -175,3 +175,10 @@ def sweep(
                 on_run(row)
         settings.append(Setting(combination, tuple(errors)))
     return Sweep(grid, sorted(settings, key=lambda setting: setting.mean))
+
+
+def _measured(model: SequenceModel, tunnel: Tunnel, sequences: int, generator: torch.Generator) -> Evaluation:
+    try:
+        return evaluate(model, tunnel, sequences=sequences, generator=generator)
+    except ValueError as error:  # it fitted the tunnel in training, so its last update was one too many
+        raise DivergedError(str(error)) from error
