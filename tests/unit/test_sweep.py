@@ -48,11 +48,22 @@ def test_every_combination_is_trained_and_measured_alike(tmp_path):
     plan = TrainingPlan(steps=30, batch=8, averaging=0.9, matrix_rate=0.03, embedding_rate=0.05, seed=1)
     model, _ = build(plan)
     result = train(model, TUNNEL, plan)
-    model.load_state_dict(model.state_dict() | result.average)
-    by_hand = evaluate(model, TUNNEL, sequences=64, generator=torch.Generator().manual_seed(7))
-    assert found.best.kl[1] == by_hand.mean("kl")
-    assert rows[-1]["entropy_error"] == by_hand.mean("entropy_error")
+    by_hand = {}
+    for weights, values in (("last", {}), ("averaged", result.average)):
+        model.load_state_dict(model.state_dict() | values)
+        by_hand[weights] = evaluate(model, TUNNEL, sequences=64, generator=torch.Generator().manual_seed(7))
+    kept = min(by_hand, key=lambda weights: by_hand[weights].mean("kl"))
+    assert rows[-1]["weights"] == kept
+    assert found.best.kl[1] == by_hand[kept].mean("kl")
+    assert rows[-1]["entropy_error"] == by_hand[kept].mean("entropy_error")
     assert rows[-1]["loss_bits"] == result.history[-1]["loss_bits"]
+
+
+@pytest.mark.parametrize(("averaging", "weights"), [(0.0, "last"), (0.999, "last"), (0.9, "averaged")])
+def test_the_better_weights_count(tmp_path, averaging, weights):
+    plan = TrainingPlan(steps=300, batch=8, averaging=averaging, decay=0.0)  # no decay: the last ones shake
+    run(tmp_path, {"matrix_rate": [0.1]}, [1], plan=plan)
+    assert lines(tmp_path)[0]["weights"] == weights
 
 
 def test_a_stopped_sweep_goes_on(tmp_path):

@@ -114,8 +114,9 @@ def sweep(
 ) -> Sweep:
     """Train every combination of ``rates`` with every seed, and compare their errors on fresh sequences.
 
-    Where the plan keeps an average of the weights, the average is what is measured. A run that diverges counts as
-    infinitely far off. A sweep that was stopped goes on from the states in ``folder``.
+    Where the plan keeps an average of the weights, the better of last and averaged counts, as in
+    ``tutorlib train``. A run that diverges counts as infinitely far off. A sweep that was stopped goes on from
+    the states in ``folder``.
 
     Args:
         build: from a plan to an untrained model and its tunnel; the plan's seed may draw the starting weights.
@@ -158,14 +159,19 @@ def sweep(
             generator.set_state(state)
             try:
                 run = train(model, tunnel, one, device=device, folder=home, progress=progress)
-                model.load_state_dict(model.state_dict() | run.average)
-                found = _measured(model, tunnel, sequences, generator)
+                found, kept = _measured(model, tunnel, sequences, generator), "last"
+                if run.average:
+                    generator.set_state(state)
+                    model.load_state_dict(model.state_dict() | run.average)
+                    averaged = _measured(model, tunnel, sequences, generator)
+                    if averaged.mean("kl") < found.mean("kl"):
+                        found, kept = averaged, "averaged"
             except DivergedError as error:
                 errors.append(math.inf)
                 row |= {"kl": None, "diverged": str(error)}  # JSON knows no infinity
             else:
                 errors.append(found.mean("kl"))
-                row |= {"kl": errors[-1], "entropy_error": found.mean("entropy_error")}
+                row |= {"kl": errors[-1], "entropy_error": found.mean("entropy_error"), "weights": kept}
                 row |= {"loss_bits": run.history[-1]["loss_bits"], "core_seconds": run.core_seconds}
             lines.append(json.dumps(row) + "\n")
             folder.mkdir(parents=True, exist_ok=True)
