@@ -80,7 +80,7 @@ def test_weights_and_optimisers_stay_plain_float32(tmp_path, quick_compiler, opt
 @pytest.mark.parametrize("options", OPTIONS, ids=IDS)
 def test_it_learns(quick_compiler, options):
     model = fresh(width=16)
-    train(model, TUNNEL, TrainingPlan(steps=300, batch=32, **options))
+    train(model, TUNNEL, TrainingPlan(steps=200, batch=32, **options))
     assert evaluate(model, TUNNEL, sequences=256, generator=torch.Generator().manual_seed(1)).mean("kl") < 0.1
 
 
@@ -110,9 +110,9 @@ def test_many_compiled_runs_in_one_process_are_all_compiled(monkeypatch):
         return graph.forward
 
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
-    for _ in range(10):  # PyTorch goes back to plain calls after 8 shapes of one function
+    for _ in range(5):  # PyTorch goes back to plain calls after 8 shapes of one function
         train(fresh(), TUNNEL, TrainingPlan(steps=2, batch=(2, 3), compile=True))
-    assert len(counted) == 20, "one whole graph for each run and size of batch"
+    assert len(counted) == 10, "one whole graph for each run and size of batch"
     with pytest.raises(ValueError, match="compile: expected at most 8 sizes of batch, got 9"):
         train(fresh(), TUNNEL, TrainingPlan(steps=9, batch=tuple(range(1, 10)), compile=True))
 
