@@ -1,10 +1,10 @@
-"""The ``tutorlib`` command: train, evaluate, checkpoints, doctor."""
+"""The ``tutorlib`` command: train, sweep, evaluate, checkpoints, doctor."""
 
 from __future__ import annotations
 
 import argparse
-import ast
 import importlib.metadata
+import json
 import platform
 import subprocess
 import sys
@@ -12,16 +12,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import torch
 
 from tutorlib import __version__, checkpoints
 from tutorlib.evaluation import MEASURES, Evaluation, equivalent_window, evaluate, ladder
 from tutorlib.models import count_parameters
-from tutorlib.recipes import RECIPES, Recipe
-from tutorlib.training import TrainingPlan, best_device, train, usable_device
+from tutorlib.recipes import RECIPES, changed
+from tutorlib.training import TrainingPlan, best_device, sweep, train, usable_device
 
+Number = TypeVar("Number", int, float)
 EVALUATION_SEED = 20_251_227  # not a training seed, so the sequences are fresh
 
 
@@ -32,19 +33,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
 
     sub = commands.add_parser("train", help="train a network by its recipe and write a checkpoint")
-    sub.add_argument("recipe", choices=sorted(RECIPES))
-    sub.add_argument("--out", default="runs", help="folder for the checkpoint (default: %(default)s)")
-    sub.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="WHAT.KEY=VALUE",
-        dest="changes",
-        help="change the recipe, e.g. plan.steps=500, model.width=64, tunnel.symbols=8",
-    )
-    sub.add_argument("--device", default=None, help="cpu, cuda, ... (default: a GPU if there is one)")
-    sub.add_argument("--threads", type=int, default=None, help="CPU threads")
+    _takes_a_recipe(sub)
     sub.set_defaults(run=_train)
+
+    sub = commands.add_parser("sweep", help="train a recipe at several learning rates and say which is best")
+    _takes_a_recipe(sub)
+    sub.add_argument(
+        "--rate",
+        action="append",
+        required=True,
+        metavar="NAME=VALUE,VALUE,...",
+        dest="rates",
+        help="values of matrix_rate or embedding_rate; give it twice to try every combination",
+    )
+    sub.add_argument("--seeds", default="0,1,2", help="seeds of each combination (default: %(default)s)")
+    sub.set_defaults(run=_sweep)
 
     sub = commands.add_parser("evaluate", help="compare a checkpoint with the exact posterior and the ladder")
     sub.add_argument("checkpoint", help="name of one that ships, or a path without an ending")
@@ -66,38 +69,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
-def _changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:
-    parts: dict[str, dict[str, Any]] = {"tunnel": {}, "model": {}, "plan": {}}
-    for change in changes:
-        where, dot, rest = change.partition(".")
-        key, equals, text = rest.partition("=")
-        if where not in parts or not dot or not equals:
-            raise ValueError(
-                f"--set: expected tunnel.KEY=VALUE, model.KEY=VALUE or plan.KEY=VALUE, got {change!r}"
-            )
-        try:
-            parts[where][key] = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            parts[where][key] = text
-    try:
-        plan = replace(recipe.plan, **parts["plan"])
-    except TypeError as error:
-        raise ValueError(f"--set: {error}") from error
-    return replace(
-        recipe,
-        plan=plan,
-        tunnel_config=recipe.tunnel_config | parts["tunnel"],
-        model_config=recipe.model_config | parts["model"],
+def _takes_a_recipe(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("recipe", choices=sorted(RECIPES))
+    sub.add_argument("--out", default="runs", help="folder for what is written (default: %(default)s)")
+    sub.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="WHAT.KEY=VALUE",
+        dest="changes",
+        help="change the recipe, e.g. plan.steps=500, model.width=64, tunnel.symbols=8",
     )
+    sub.add_argument("--device", default=None, help="cpu, cuda, ... (default: a GPU if there is one)")
+    sub.add_argument("--threads", type=int, default=None, help="CPU threads")
 
 
-def _train(options: argparse.Namespace) -> int:
-    recipe = _changed(RECIPES[options.recipe], options.changes)
+def _device(options: argparse.Namespace) -> torch.device:
     if options.threads is not None:
         if options.threads < 1:
             raise ValueError(f"--threads: expected at least 1, got {options.threads}")
         torch.set_num_threads(options.threads)
-    device = usable_device(options.device) if options.device else best_device()
+    return usable_device(options.device) if options.device else best_device()
+
+
+def _train(options: argparse.Namespace) -> int:
+    recipe = changed(RECIPES[options.recipe], options.changes)
+    device = _device(options)
     model, tunnel = recipe.build()
     folder = Path(options.out)
     print(f"training {options.recipe} on {device}; stop it at any time, the same command goes on")
@@ -118,7 +115,7 @@ def _train(options: argparse.Namespace) -> int:
         "recipe": options.recipe,
         "command": " ".join(["tutorlib train", options.recipe, *(f"--set {c}" for c in options.changes)]),
         "targets": "sampled answers, fresh sequences at every step",
-        "plan": recipe.plan.__dict__ | {},
+        "plan": recipe.plan.facts(),
         "weights": kept,
         "core_seconds": round(run.core_seconds),
         "device": device.type,
@@ -135,6 +132,39 @@ def _train(options: argparse.Namespace) -> int:
     for key, value in measured.items():
         print(f"  {key:28s} {value:.6f}")
     return 0
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    recipe, rates = changed(RECIPES[options.recipe], options.changes), {}
+    for given in options.rates:
+        name, _, values = given.partition("=")
+        if name in rates:
+            raise ValueError(f"--rate: expected each name once, got {name} twice")
+        rates[name] = _numbers("--rate", values, float)
+    device, folder = _device(options), Path(options.out) / f"{options.recipe}.sweep"
+    print(f"sweeping {options.recipe} on {device}; stop it at any time, the same command goes on")
+    found = sweep(
+        lambda plan: replace(recipe, plan=plan).build(),
+        recipe.plan,
+        rates,
+        _numbers("--seeds", options.seeds, int),
+        folder=folder,
+        generator=_generator(EVALUATION_SEED),
+        device=device,
+        progress=True,
+        on_run=lambda row: print(json.dumps(row)),
+    )
+    print(f"wrote {folder / 'sweep.jsonl'}\n\n{found.table()}")
+    for sentence in found.edges():
+        print(sentence)
+    return 0
+
+
+def _numbers(option: str, text: str, kind: type[Number]) -> list[Number]:
+    try:
+        return [kind(part) for part in text.split(",")]
+    except ValueError as error:
+        raise ValueError(f"{option}: expected numbers with commas between, got {text!r}") from error
 
 
 def measure(result: Evaluation) -> dict[str, float]:

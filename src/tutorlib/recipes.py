@@ -6,7 +6,9 @@ order of patience is needed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -15,7 +17,7 @@ from tutorlib.models import SequenceModel, build
 from tutorlib.training import TrainingPlan
 from tutorlib.tunnels import TUNNELS, Tunnel
 
-__all__ = ["RECIPES", "Recipe"]
+__all__ = ["RECIPES", "Recipe", "changed"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,36 @@ class Recipe:
         weights = torch.Generator().manual_seed(self.plan.seed)
         config = {"vocab": tunnel.vocab, "context": tunnel.length, "generator": weights, **self.model_config}
         return build(self.model, **config), tunnel
+
+
+def changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:
+    """The recipe after changes such as ``"plan.steps=500"``, ``"model.width=64"`` or ``"tunnel.symbols=8"``.
+
+    Raises:
+        ValueError: if a change has another form or names nothing that a plan has.
+    """
+    parts: dict[str, dict[str, Any]] = {"tunnel": {}, "model": {}, "plan": {}}
+    for change in changes:
+        where, dot, rest = change.partition(".")
+        key, equals, text = rest.partition("=")
+        if where not in parts or not dot or not equals:
+            raise ValueError(
+                f"--set: expected tunnel.KEY=VALUE, model.KEY=VALUE or plan.KEY=VALUE, got {change!r}"
+            )
+        try:
+            parts[where][key] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            parts[where][key] = text
+    try:
+        plan = replace(recipe.plan, **parts["plan"])
+    except TypeError as error:
+        raise ValueError(f"--set: {error}") from error
+    return replace(
+        recipe,
+        plan=plan,
+        tunnel_config=recipe.tunnel_config | parts["tunnel"],
+        model_config=recipe.model_config | parts["model"],
+    )
 
 
 LONG = TrainingPlan(steps=80_000, batch=(64, 128, 256, 512), decay=0.6, averaging=0.998)

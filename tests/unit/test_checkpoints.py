@@ -12,6 +12,7 @@ from tutorlib.checkpoints import CheckpointError, available, load, read_card, sa
 from tutorlib.evaluation import evaluate
 from tutorlib.models import MODELS, Transformer, build, count_parameters
 from tutorlib.recipes import RECIPES
+from tutorlib.training import TrainingPlan
 from tutorlib.tunnels import Bijection
 
 TUNNEL = Bijection(4)
@@ -177,10 +178,9 @@ def test_a_card_says_where_the_weights_come_from(name):
     model, tunnel = recipe.build()
     assert card["model"] == {"name": model.name, **model.config()}
     assert card["tunnel"] == {"name": tunnel.name, **tunnel.config()}
-    plan = {
-        key: list(value) if isinstance(value, tuple) else value for key, value in recipe.plan.__dict__.items()
-    }
-    assert card["plan"] == plan
+    assert card["plan"] == json.loads(json.dumps(recipe.plan.facts()))
+    again = {key: tuple(value) if isinstance(value, list) else value for key, value in card["plan"].items()}
+    assert TrainingPlan(**again) == recipe.plan, "what the card leaves out has kept its default"
 
 
 @pytest.mark.parametrize("name", available())

@@ -71,6 +71,48 @@ def test_a_changed_recipe_does_not_go_on_from_another_state(tmp_path, capsys):
     assert "belongs to another run" in err
 
 
+def test_a_sweep_goes_on_and_marks_the_best(tmp_path, capsys, monkeypatch):
+    command = ["sweep", "bijection-v8", "--out", str(tmp_path), "--device", "cpu", *SMALL]
+    command += ["--rate", "matrix_rate=0.01,0.03", "--rate", "embedding_rate=0.05", "--seeds", "0,1"]
+    assert cli.main(command) == 0
+    first = (tmp_path / "bijection-v8.sweep" / "sweep.jsonl").read_text()
+    assert len(first.splitlines()) == 4
+    out = capsys.readouterr().out
+    assert all(line in out for line in first.splitlines()), "each run is printed when it is done"
+    table = out[out.index("KL, bits") :]
+    assert table.count("\n* ") == 1 and "(2 seeds)" in table and "matrix_rate: the best value" in table
+    monkeypatch.setattr(torch.nn.functional, "cross_entropy", None)  # finished runs take no step again
+    assert cli.main(command) == 0
+    assert (tmp_path / "bijection-v8.sweep" / "sweep.jsonl").read_text() == first
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--rate", "width=1"], "rates: expected matrix_rate or embedding_rate, got width"),
+        (["--rate", "matrix_rate"], "--rate: expected numbers with commas between, got ''"),
+        (["--rate", "matrix_rate=a,b"], "--rate: expected numbers with commas between, got 'a,b'"),
+        (["--rate", "matrix_rate=-1"], "matrix_rate: expected at least 0, got -1.0"),
+        (
+            ["--rate", "matrix_rate=1,1"],
+            "matrix_rate: expected values that differ, at least one, got [1.0, 1.0]",
+        ),
+        (
+            ["--rate", "matrix_rate=1", "--rate", "matrix_rate=2"],
+            "--rate: expected each name once, got matrix_rate",
+        ),
+        (
+            ["--rate", "matrix_rate=1", "--seeds", "0.5"],
+            "--seeds: expected numbers with commas between, got '0.5'",
+        ),
+    ],
+)
+def test_a_bad_sweep_is_one_line(tmp_path, capsys, arguments, words):
+    where = ["--out", str(tmp_path / "runs"), "--device", "cpu"]
+    assert words in refused(capsys, "sweep", "bijection-v8", *where, *arguments)
+    assert not (tmp_path / "runs").exists()
+
+
 BAD_CHANGES = [
     ("steps=20", "--set: expected tunnel.KEY=VALUE, model.KEY=VALUE or plan.KEY=VALUE, got 'steps=20'"),
     ("plan.steps", "got 'plan.steps'"),
@@ -79,6 +121,8 @@ BAD_CHANGES = [
     ("plan.steps=0", "steps: expected a positive integer, got 0"),
     ("plan.steps=many", "steps: expected a positive integer, got 'many'"),
     ("plan.matrix_rate=fast", "--set: "),
+    ("plan.precision=float16", "precision: expected 'float32' or 'bfloat16', got 'float16'"),
+    ("plan.compile=yes", "compile: expected True or False, got 'yes'"),
     ("plan.seed=zero", "seed: expected an integer, got 'zero'"),
     ("tunnel.symbols=1", "symbols: expected an integer of at least 2, got 1"),
     ("tunnel.size=4", "tunnel bijection: "),

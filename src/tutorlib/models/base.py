@@ -82,8 +82,9 @@ class SequenceModel(nn.Module, ABC):
             raise ValueError("tokens: expected at least one sequence, got none")
         if not 1 <= time <= self.context:
             raise ValueError(f"tokens: expected 1 to {self.context} positions (the context), got {time}")
-        # Reading a value waits for a GPU, so while training on one the ranges are taken on trust.
-        readable = not self.training or device.type == "cpu"
+        # Reading a value waits for a GPU, so while training on one the ranges are taken on trust. It also cuts a
+        # compiled network in pieces; compiled code looks at the ranges itself where it reads a table.
+        readable = (not self.training or device.type == "cpu") and not torch.compiler.is_compiling()
         if readable and (int(tokens.min()) < 0 or int(tokens.max()) >= self.vocab):
             raise ValueError(
                 f"tokens: expected ids 0 to {self.vocab - 1}, got {int(tokens.min())} to {int(tokens.max())}"

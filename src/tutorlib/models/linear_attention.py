@@ -74,7 +74,9 @@ def delta_rule(q: Tensor, k: Tensor, v: Tensor, beta: Tensor) -> tuple[Tensor, T
     """
     earlier = (beta[..., None] * (k @ k.mT)).tril(-1)  # [..., time, time]
     system = torch.eye(k.shape[-2], dtype=k.dtype, device=k.device) + earlier  # [..., time, time]
-    u = torch.linalg.solve_triangular(system, beta[..., None] * v, upper=False, unitriangular=True)
+    wide = torch.promote_types(v.dtype, torch.float32)  # under autocast: bfloat16 has no solver
+    written = (beta[..., None] * v).to(wide)  # [..., time, e]
+    u = torch.linalg.solve_triangular(system.to(wide), written, upper=False, unitriangular=True)
     return (q @ k.mT).tril() @ u, u  # [..., time, e] each
 
 

@@ -9,6 +9,18 @@ optimisers, the random generator and the averages, and is replaced in one step.
 """
 
 from tutorlib.training.loop import best_device, train, usable_device
-from tutorlib.training.plan import TrainingPlan, TrainingRun, learning_rate_scale
+from tutorlib.training.plan import DivergedError, TrainingPlan, TrainingRun, learning_rate_scale
+from tutorlib.training.sweep import Setting, Sweep, sweep
 
-__all__ = ["TrainingPlan", "TrainingRun", "best_device", "learning_rate_scale", "train", "usable_device"]
+__all__ = [
+    "DivergedError",
+    "Setting",
+    "Sweep",
+    "TrainingPlan",
+    "TrainingRun",
+    "best_device",
+    "learning_rate_scale",
+    "sweep",
+    "train",
+    "usable_device",
+]

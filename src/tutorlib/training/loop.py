@@ -14,7 +14,8 @@ from torch.nn import functional
 from tutorlib.bits import NATS_PER_BIT
 from tutorlib.models import SequenceModel
 from tutorlib.optimisers import optimisers_for
-from tutorlib.training.plan import TrainingPlan, TrainingRun, learning_rate_scale
+from tutorlib.training.forward import forward_pass
+from tutorlib.training.plan import DivergedError, TrainingPlan, TrainingRun, learning_rate_scale
 from tutorlib.training.state import StateStore
 from tutorlib.tunnels import Tunnel
 
@@ -73,8 +74,9 @@ def train(
 
     Raises:
         ValueError: if the vocabularies differ, a sequence is longer than the model's context, there is no such
-            device, the state in ``folder`` is damaged or belongs to another run, or the loss is no longer a
-            number.
+            device, the device cannot do the plan's ``precision`` or ``compile``, or the state in ``folder`` is
+            damaged or belongs to another run.
+        DivergedError: if the loss is no longer a number; it is a ValueError too.
     """
     if save_every < 1 or log_every < 1:
         raise ValueError(f"save_every and log_every: expected at least 1, got {save_every} and {log_every}")
@@ -90,6 +92,7 @@ def train(
         )
     device = usable_device(next(model.parameters()).device if device is None else device)
     model.to(device).train()
+    forward = forward_pass(model, plan, device)
     generator = torch.Generator(device).manual_seed(plan.seed)
     optimisers = optimisers_for(model, plan.matrix_rate, plan.embedding_rate, plan.weight_decay)
     full_rates = [[group["lr"] for group in o.param_groups] for o in optimisers]
@@ -109,7 +112,7 @@ def train(
             for group, rate in zip(optimiser.param_groups, rates, strict=True):
                 group["lr"] = rate * scale
         batch = tunnel.sample(plan.batch_at(step), generator)
-        logits = model(batch.tokens, at)  # [batch, scored, vocab]
+        logits = forward(batch.tokens, at)  # [batch, scored, vocab]
         loss = functional.cross_entropy(logits.flatten(0, 1), batch.targets.flatten())
         loss.backward()
         if plan.clip:
@@ -128,7 +131,7 @@ def train(
         if done % log_every == 0 or done == plan.steps:
             mean = float(total) / counted / NATS_PER_BIT
             if not math.isfinite(mean):
-                raise ValueError(f"loss: not a number at step {done}; a lower learning rate may help")
+                raise DivergedError(f"loss: not a number at step {done}; a lower learning rate may help")
             run.history.append({"step": done, "loss_bits": mean, "seconds": run.seconds})
             total, counted = torch.zeros((), device=device), 0
             if on_log:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 from torch import Tensor
 
-__all__ = ["TrainingPlan", "TrainingRun", "learning_rate_scale"]
+__all__ = ["DivergedError", "TrainingPlan", "TrainingRun", "learning_rate_scale"]
+
+LATER = ("precision", "compile")  # options that plans written before them lack
+
+
+class DivergedError(ValueError):
+    """The loss is no longer a number."""
 
 
 @dataclass(frozen=True)
@@ -17,13 +24,18 @@ class TrainingPlan:
         steps: number of updates.
         batch: sequences a step. Several numbers share the steps equally: small batches first, then larger.
         matrix_rate: Muon's learning rate for hidden matrices; 0 trains everything with AdamW.
-        embedding_rate: AdamW's learning rate for embeddings and heads.
+        embedding_rate: AdamW's learning rate for embeddings and heads. What multiplies or adds element by element
+            (biases, convolution kernels, Mamba's ``A_log`` and ``D``) trains at a tenth of it.
         warmup: steps over which the rate rises from 0.
         decay: last share of the run over which the rate falls to 0 in a straight line.
         averaging: decay of the running average of the weights; 0 keeps none.
         weight_decay: decoupled weight decay.
         clip: largest norm of the gradient; 0 does not clip.
         seed: of the generator that draws the sequences.
+        precision: ``"float32"``, or ``"bfloat16"`` to run the forward pass under autocast. Weights, loss, averages and
+            the optimisers' state are float32 either way.
+        compile: run the forward pass through ``torch.compile``. The first step of each size of batch then takes
+            many seconds more.
     """
 
     steps: int = 2000
@@ -36,6 +48,8 @@ class TrainingPlan:
     weight_decay: float = 0.0
     clip: float = 0.0
     seed: int = 0
+    precision: str = "float32"
+    compile: bool = False
 
     def __post_init__(self) -> None:
         ramp = self.batch if isinstance(self.batch, tuple) and self.batch else (self.batch,)
@@ -50,6 +64,19 @@ class TrainingPlan:
         for key in ("decay", "averaging"):
             if not 0 <= getattr(self, key) <= 1:
                 raise ValueError(f"{key}: expected a share from 0 to 1, got {getattr(self, key)!r}")
+        if self.precision not in ("float32", "bfloat16"):
+            raise ValueError(f"precision: expected 'float32' or 'bfloat16', got {self.precision!r}")
+        if not isinstance(self.compile, bool):
+            raise ValueError(f"compile: expected True or False, got {self.compile!r}")
+
+    def facts(self) -> dict[str, Any]:
+        """The plan as a table, for a state or a card.
+
+        An option that came later is left out at its default, so that files written before it still match.
+        """
+        default = {f.name: f.default for f in fields(self)}
+        facts = asdict(self)
+        return {key: v for key, v in facts.items() if key not in LATER or v != default[key]}
 
     def batch_at(self, step: int) -> int:
         """Sequences drawn at ``step``."""

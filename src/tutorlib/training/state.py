@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import zipfile
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ class StateStore:
         self.folder, self.model, self.run = folder, model, run
         self.optimisers, self.generator = optimisers, generator
         about = {"model": [model.name, model.config()], "tunnel": [tunnel.name, tunnel.config()]}
-        self.about = json.dumps(about | {"plan": asdict(run.plan)}, sort_keys=True)
+        self.about = json.dumps(about | {"plan": run.plan.facts()}, sort_keys=True)
 
     def resume(self) -> int:
         """Put the run back where it was saved; return the steps already done, 0 if nothing was saved.
