@@ -4,6 +4,12 @@ import pytest
 from book_site import CHROMIUM_ARGS, Watch, built_book, find_chromium, serve, visit
 from playwright.sync_api import sync_playwright
 
+# A page with nothing on it but explorers.
+BARE_PAGE = """<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>Explorer</title>
+<meta name="viewport" content="width=device-width"><style>body {{ margin: 0.5rem; background: #fffdf9; color: #26313b }}
+html[data-theme="dark"] body {{ background: #171b20; color: #d3d8dc }}</style></head>
+<body><main><h1>Explorer</h1>{boxes}</main></body></html>"""
+
 
 @pytest.fixture(scope="session")
 def book_html():
@@ -66,3 +72,27 @@ def open_page(browser, book_url):
 def page(open_page):
     """The front page, watched; go elsewhere with `page.goto(book_url + path)`."""
     return open_page("index.html")
+
+
+@pytest.fixture
+def show(browser, tmp_path):
+    """show(html, width, dark) opens a page that holds it; the test fails if anything goes wrong on the page."""
+    contexts, watches = [], []
+
+    def one(html, width=1280, dark=False, **options):
+        file = tmp_path / f"{len(contexts)}.html"
+        file.write_text(BARE_PAGE.format(boxes=html), "utf-8")
+        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        watches.append(Watch())
+        watches[-1].attach(page, "file:///")
+        page.goto(file.as_uri())
+        if dark:
+            page.evaluate("document.documentElement.dataset.theme = 'dark'")
+        return page
+
+    yield one
+    for context in contexts:
+        context.close()
+    assert [problem for watch in watches for problem in watch.problems()] == []

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from book_site import AXE, OVERFLOW, RUN_AXE, Watch, toc_files
+from book_site import AXE, OVERFLOW, RUN_AXE, toc_files
 
 from tutorlib.checkpoints import Checkpoint, load
 from tutorlib.explore import EliminationGame
@@ -16,12 +16,6 @@ from tutorlib.tunnels import Bijection
 pytestmark = pytest.mark.browser
 
 SHIPPED = ("bijection-v8", "bijection-v20")
-PAGE = """<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>Game</title>
-<meta name="viewport" content="width=device-width"><style>body {{ margin: 0.5rem; background: #fffdf9; color: #26313b }}
-html[data-theme="dark"] body {{ background: #171b20; color: #d3d8dc }}</style></head>
-<body><main><h1>Game</h1>{boxes}</main></body></html>"""
-
-
 # The network -------------------------------------------------------------------------------------------------------
 
 
@@ -156,30 +150,6 @@ def test_wrong_tokens_are_refused(javascript, tokens, message):
 @pytest.fixture(scope="module")
 def game():
     return EliminationGame.from_checkpoints(SHIPPED)
-
-
-@pytest.fixture
-def show(browser, tmp_path):
-    """show(html, width, dark) opens a page that holds it; the test fails if anything goes wrong on the page."""
-    contexts, watches = [], []
-
-    def one(html, width=1280, dark=False, **options):
-        file = tmp_path / f"{len(contexts)}.html"
-        file.write_text(PAGE.format(boxes=html), "utf-8")
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        watches.append(Watch())
-        watches[-1].attach(page, "file:///")
-        page.goto(file.as_uri())
-        if dark:
-            page.evaluate("document.documentElement.dataset.theme = 'dark'")
-        return page
-
-    yield one
-    for context in contexts:
-        context.close()
-    assert [problem for watch in watches for problem in watch.problems()] == []
 
 
 def part(page, name):

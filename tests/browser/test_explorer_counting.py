@@ -1,7 +1,7 @@
 """The square of chapter 01 in a real browser: every number against tutorlib.bayes, by keyboard, mouse and touch."""
 
 import pytest
-from book_site import AXE, OVERFLOW, RUN_AXE, Watch, toc_files
+from book_site import AXE, OVERFLOW, RUN_AXE, toc_files
 
 from tutorlib import bayes
 from tutorlib.explore import UnitSquare
@@ -9,35 +9,13 @@ from tutorlib.explore.counting import PRESETS
 
 pytestmark = pytest.mark.browser
 
-PAGE = """<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>Square</title>
-<meta name="viewport" content="width=device-width"><style>body {{ margin: 0.5rem; background: #fffdf9; color: #26313b }}
-html[data-theme="dark"] body {{ background: #171b20; color: #d3d8dc }}</style></head>
-<body><main><h1>Square</h1>{boxes}</main></body></html>"""
 PICTURE = {"left": 20, "top": 26, "side": 300, "width": 340}  # the square inside the picture
 
 
 @pytest.fixture
-def show(browser, tmp_path):
-    """show(html, width, dark) opens a page that holds it; the test fails if anything goes wrong on the page."""
-    contexts, watches = [], []
-
-    def one(html=None, width=1280, dark=False, **options):
-        file = tmp_path / f"{len(contexts)}.html"
-        file.write_text(PAGE.format(boxes=html or UnitSquare().html()), "utf-8")
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        watches.append(Watch())
-        watches[-1].attach(page, "file:///")
-        page.goto(file.as_uri())
-        if dark:
-            page.evaluate("document.documentElement.dataset.theme = 'dark'")
-        return page
-
-    yield one
-    for context in contexts:
-        context.close()
-    assert [problem for watch in watches for problem in watch.problems()] == []
+def show(show):
+    """show(html, width, dark) as for every explorer; without html it shows the square."""
+    return lambda html=None, *size, **options: show(html or UnitSquare().html(), *size, **options)
 
 
 def number(text):
