@@ -367,11 +367,12 @@ def test_bad_input_is_named(call, words):
         call()
 
 
-def test_a_header_that_no_model_reads_is_refused():
+def test_a_header_that_the_model_does_not_read_is_refused():
     """Training on the tokens alone would look fine and learn nothing of the task."""
     tunnel = HMM(header="rows")
-    model = build("transformer", vocab=tunnel.vocab, context=tunnel.length, width=8)
-    with pytest.raises(ValueError, match="header of numbers"):
-        train(model, tunnel, TrainingPlan(steps=1))
-    with pytest.raises(ValueError, match="header of numbers"):
-        evaluate(model, tunnel, sequences=2, generator=torch.Generator().manual_seed(0))
+    for header in (None, (5, 9)):
+        model = build("transformer", vocab=tunnel.vocab, context=tunnel.length, width=8, header=header)
+        with pytest.raises(ValueError, match="header"):
+            train(model, tunnel, TrainingPlan(steps=1))
+        with pytest.raises(ValueError, match="header"):
+            evaluate(model, tunnel, sequences=2, generator=torch.Generator().manual_seed(0))

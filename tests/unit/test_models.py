@@ -24,14 +24,15 @@ from tutorlib.models import (
     build,
     count_parameters,
 )
-from tutorlib.models.base import squared_relu
-from tutorlib.models.transformer import rms_norm, rotate
+from tutorlib.models.base import rms_norm, squared_relu
+from tutorlib.models.transformer import rotate
 
 VOCAB, CONTEXT = 10, 9
 CONFIGS = {
     "transformer": {"width": 8},
     "transformer-deep": {"width": 8, "layers": 3, "heads": 2, "hidden": 12, "positions": "learned"},
     "transformer-rotary": {"width": 8, "layers": 2, "heads": 2, "positions": "rotary"},
+    "transformer-distance": {"width": 8, "layers": 2, "heads": 2, "positions": "distance"},
     "mlp-token": {"width": 8, "layers": 1},
     "mlp-window": {"width": 8, "layers": 2, "window": 3},
     "mlp-prefix": {"width": 8, "layers": 1},
@@ -43,11 +44,11 @@ CONFIGS = {
     "linear-attention-deep": {"width": 8, "layers": 2, "heads": 2, "kernel": 3, "tied": False},
     "deltanet": {"width": 8, "layers": 2, "heads": 2},
 }
-ATTENTION = ["transformer", "transformer-deep", "transformer-rotary"]
+ATTENTION = ["transformer", "transformer-deep", "transformer-rotary", "transformer-distance"]
 
 
 def name_of(key):
-    return key.removesuffix("-deep").removesuffix("-rotary")
+    return key.removesuffix("-deep").removesuffix("-rotary").removesuffix("-distance")
 
 
 def head_of(model):
@@ -405,7 +406,7 @@ BAD_SIZES = [
     (lambda: Transformer(4, 4, hidden=0), "hidden: expected a positive integer, got 0"),
     (
         lambda: Transformer(4, 4, positions="sine"),
-        "positions: expected 'none', 'learned' or 'rotary', got 'sine'",
+        "positions: expected one of none, learned, rotary, distance, got 'sine'",
     ),
     (
         lambda: Transformer(4, 4, width=6, heads=2, positions="rotary"),

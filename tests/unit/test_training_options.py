@@ -173,7 +173,7 @@ def test_a_python_that_torch_cannot_compile_is_told(monkeypatch):
 
 def test_an_error_of_the_model_itself_passes_through(monkeypatch):
     def broken(model, **kwargs):
-        def call(tokens, at):
+        def call(tokens, at, header):
             raise RuntimeError("out of something")
 
         return call

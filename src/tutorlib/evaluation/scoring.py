@@ -17,11 +17,11 @@ __all__ = ["divergence", "draws", "evaluate", "log_predictor", "model_predictor"
 
 def model_predictor(model: SequenceModel, tunnel: Tunnel) -> Callable[[Batch], Tensor]:
     """The model as a predictor: logits at the scored positions, ``[batch, scored, vocab]``."""
-    if tunnel.header_shape is not None:
-        raise ValueError(
-            "tunnel: it gives part of the task in a header of numbers, which no model here reads yet"
-        )
     device = next(model.parameters()).device
+    if model.header != tunnel.header_shape:
+        raise ValueError(
+            f"model: expected one for the header {tunnel.header_shape}, got one for {model.header}"
+        )
     if model.vocab != tunnel.vocab or model.context < tunnel.length:
         raise ValueError(
             f"model: expected vocab {tunnel.vocab} and a context of at least {tunnel.length}, "
@@ -33,7 +33,8 @@ def model_predictor(model: SequenceModel, tunnel: Tunnel) -> Callable[[Batch], T
         was_training = model.training
         model.eval()
         try:
-            out = model(batch.tokens.to(device), tunnel.scored.to(device))
+            header = None if batch.header is None else batch.header.to(device)
+            out = model(batch.tokens.to(device), tunnel.scored.to(device), header=header)
         finally:
             model.train(was_training)
         return out.to(batch.tokens.device)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
-__all__ = ["SequenceModel", "count_parameters", "squared_relu"]
+__all__ = ["SequenceModel", "count_parameters", "rms_norm", "squared_relu"]
 
 Record = dict[str, Tensor]
 
@@ -21,26 +23,35 @@ class SequenceModel(nn.Module, ABC):
         name: its key in ``tutorlib.models.MODELS``.
         vocab: number of token ids, and the width of the logits.
         context: the longest sequence it can read.
+        header: rows and features of the header that it reads before the tokens; None if it reads none.
     """
 
     name: str
     vocab: int
     context: int
+    header: tuple[int, int] | None = None
 
     @abstractmethod
-    def forward(self, tokens: Tensor, at: Tensor | None = None, record: Record | None = None) -> Tensor:
+    def forward(
+        self,
+        tokens: Tensor,
+        at: Tensor | None = None,
+        record: Record | None = None,
+        header: Tensor | None = None,
+    ) -> Tensor:
         """Logits for the token that follows each position.
 
         Args:
             tokens: int64 ``[batch, time]``.
             at: int64 ``[scored]``, the positions wanted; all of them if None. Asking for few is cheaper.
             record: an empty dict to be filled with the activations named in the class's description.
+            header: probabilities ``[batch, rows, features]`` of the shape the model was built for, or None.
 
         Returns:
             Logits ``[batch, time, vocab]``, or ``[batch, scored, vocab]`` with ``at``.
 
         Raises:
-            ValueError: if the tokens have another shape, dtype, device or range, or are too many.
+            ValueError: if the tokens or the header have another shape, dtype, device or range, or are too many.
         """
 
     def initialise(self, generator: torch.Generator | None) -> None:
@@ -66,6 +77,24 @@ class SequenceModel(nn.Module, ABC):
     @abstractmethod
     def config(self) -> dict[str, object]:
         """The arguments that build this model again, JSON-ready."""
+
+    def check_header(self, tokens: Tensor, header: Tensor | None) -> Tensor | None:
+        """Check the header of ``forward``; return it in the dtype of the weights."""
+        weights = next(self.parameters())
+        if self.header is None:
+            if header is not None:
+                raise ValueError("header: expected none, because the model was built without one")
+            return None
+        expected = (len(tokens), *self.header)
+        if not isinstance(header, Tensor) or tuple(header.shape) != expected:
+            got = tuple(header.shape) if isinstance(header, Tensor) else type(header).__name__
+            raise ValueError(f"header: expected a tensor {expected}, got {got}")
+        if header.device != weights.device or not header.is_floating_point():
+            raise ValueError(
+                f"header: expected real numbers on {weights.device} (the model's device), "
+                f"got {header.dtype} on {header.device}"
+            )
+        return header.to(weights.dtype)
 
     def check_tokens(self, tokens: Tensor, at: Tensor | None) -> Tensor:
         """Check the arguments of ``forward``; return the positions wanted, int64 ``[scored]``."""
@@ -124,9 +153,25 @@ def squared_relu(x: Tensor) -> Tensor:
     return out
 
 
+def rms_norm(x: Tensor) -> Tensor:
+    """Scale the last axis to a root mean square of 1."""
+    return functional.rms_norm(x, (x.shape[-1],), eps=1e-6)
+
+
 def count_parameters(model: nn.Module) -> int:
     """Number of trained parameters; a tied matrix counts once."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def check_header_shape(header: Sequence[int] | None) -> tuple[int, int] | None:
+    """The shape of a header as a pair, or None; a ValueError if it is neither."""
+    if header is None:
+        return None
+    if not isinstance(header, tuple | list) or len(header) != 2:
+        raise ValueError(f"header: expected rows and features, got {header!r}")
+    rows, features = header
+    check_sizes(rows=rows, features=features)
+    return rows, features
 
 
 def check_sizes(**sizes: int) -> None:

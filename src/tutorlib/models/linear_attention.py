@@ -10,14 +10,16 @@ used for training. They give the same numbers.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tutorlib.models.base import Record, check_sizes
+from tutorlib.models.base import Record, check_sizes, rms_norm
 from tutorlib.models.mamba import CausalConvolution
-from tutorlib.models.stack import ResidualStack, check_tied
-from tutorlib.models.transformer import FeedForward, rms_norm
+from tutorlib.models.stack import ResidualStack
+from tutorlib.models.transformer import FeedForward
 
 __all__ = [
     "DeltaNet",
@@ -155,12 +157,12 @@ class LinearAttention(ResidualStack):
         heads: attention heads; must divide ``width``.
         hidden: size of the feed-forward layer; 4 times the width if None.
         kernel: positions that a short convolution of queries, keys and values sees; 0 for none, as published.
-        tied: whether the head is the embedding.
-        generator: draws the starting weights; seed 0 if None.
+        frame: ``header``, ``columns``, ``end_norms``, ``tied`` and ``generator`` of
+            :class:`~tutorlib.models.stack.ResidualStack`.
 
     Raises:
-        ValueError: if a size is not positive (``kernel``: negative), the heads do not divide the width, or
-            ``tied`` is no truth value.
+        ValueError: if a size is not positive (``kernel``: negative), the heads do not divide the width, or the frame
+            does not fit.
     """
 
     name = "linear-attention"
@@ -175,24 +177,21 @@ class LinearAttention(ResidualStack):
         heads: int = 1,
         hidden: int | None = None,
         kernel: int = 0,
-        tied: bool = True,
-        generator: torch.Generator | None = None,
+        **frame: Any,
     ) -> None:
         hidden = 4 * width if hidden is None else hidden
-        check_sizes(vocab=vocab, context=context, width=width, layers=layers, heads=heads, hidden=hidden)
+        check_sizes(width=width, layers=layers, heads=heads, hidden=hidden)
         if width % heads:
             raise ValueError(f"heads: expected a divisor of the width {width}, got {heads}")
         if not isinstance(kernel, int) or isinstance(kernel, bool) or kernel < 0:
             raise ValueError(f"kernel: expected an integer of at least 0, got {kernel!r}")
-        check_tied(tied)
         blocks = [LinearBlock(width, heads, hidden, kernel, self.delta) for _ in range(layers)]
-        super().__init__(vocab, context, width, blocks, tied, generator)
+        super().__init__(vocab, context, width, blocks, **frame)
         self.heads, self.hidden, self.kernel = heads, hidden, kernel
 
     def config(self) -> dict[str, object]:
         """The arguments that build this model again."""
-        keys = ("vocab", "context", "width", "layers", "heads", "hidden", "kernel", "tied")
-        return {key: getattr(self, key) for key in keys}
+        return super().config() | {key: getattr(self, key) for key in ("heads", "hidden", "kernel")}
 
 
 class DeltaNet(LinearAttention):
@@ -215,7 +214,6 @@ class DeltaNet(LinearAttention):
         heads: int = 1,
         hidden: int | None = None,
         kernel: int = 4,
-        tied: bool = True,
-        generator: torch.Generator | None = None,
+        **frame: Any,
     ) -> None:
-        super().__init__(vocab, context, width, layers, heads, hidden, kernel, tied, generator)
+        super().__init__(vocab, context, width, layers, heads, hidden, kernel, **frame)

@@ -18,14 +18,14 @@ whole head (Mamba-2); here it costs ``time`` times as much, so it is computed on
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tutorlib.models.base import Record, check_sizes
-from tutorlib.models.stack import ResidualStack, check_tied
-from tutorlib.models.transformer import rms_norm
+from tutorlib.models.base import Record, check_sizes, rms_norm
+from tutorlib.models.stack import ResidualStack
 
 __all__ = ["CausalConvolution", "Mamba", "selective_scan", "transfer_matrix"]
 
@@ -146,13 +146,13 @@ class Mamba(ResidualStack):
         state: numbers kept by each channel.
         expand: ``inner = expand * width`` channels.
         kernel: positions that the convolution sees, the current one included.
-        tied: whether the head is the embedding.
-        generator: draws the starting weights; seed 0 if None.
+        frame: ``header``, ``columns``, ``end_norms``, ``tied`` and ``generator`` of
+            :class:`~tutorlib.models.stack.ResidualStack`.
 
     The rank of the step sizes is the width over 16, rounded up, as in the paper.
 
     Raises:
-        ValueError: if a size is not a positive integer or ``tied`` is no truth value.
+        ValueError: if a size is not a positive integer or the frame does not fit.
     """
 
     name = "mamba"
@@ -166,18 +166,14 @@ class Mamba(ResidualStack):
         state: int = 16,
         expand: int = 2,
         kernel: int = 4,
-        tied: bool = True,
-        generator: torch.Generator | None = None,
+        **frame: Any,
     ) -> None:
-        check_sizes(vocab=vocab, context=context, width=width, layers=layers)
-        check_sizes(state=state, expand=expand, kernel=kernel)
-        check_tied(tied)
+        check_sizes(width=width, layers=layers, state=state, expand=expand, kernel=kernel)
         rank = math.ceil(width / 16)
         blocks = [MambaBlock(width, expand * width, state, kernel, rank) for _ in range(layers)]
-        super().__init__(vocab, context, width, blocks, tied, generator)
+        super().__init__(vocab, context, width, blocks, **frame)
         self.state, self.expand, self.kernel = state, expand, kernel
 
     def config(self) -> dict[str, object]:
         """The arguments that build this model again."""
-        keys = ("vocab", "context", "width", "layers", "state", "expand", "kernel", "tied")
-        return {key: getattr(self, key) for key in keys}
+        return super().config() | {key: getattr(self, key) for key in ("state", "expand", "kernel")}

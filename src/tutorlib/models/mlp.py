@@ -10,11 +10,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tutorlib.models.base import Record, SequenceModel, check_sizes, squared_relu
+from tutorlib.models.base import (
+    Record,
+    SequenceModel,
+    check_header_shape,
+    check_sizes,
+    rms_norm,
+    squared_relu,
+)
+from tutorlib.models.header import FlatReader
 
 __all__ = ["PrefixMLP", "SumMLP", "TokenMLP", "WindowMLP"]
 
@@ -32,13 +42,37 @@ class Trunk(nn.Module):
         for layer, (up, down) in enumerate(zip(self.up, self.down, strict=True)):
             if record is not None:
                 record[f"residual{layer}"] = x
-            x = x + down(squared_relu(up(functional.rms_norm(x, x.shape[-1:], eps=1e-6))))
+            x = x + down(squared_relu(up(rms_norm(x))))
         if record is not None:
             record[f"residual{len(self.up)}"] = x
-        return self.head(functional.rms_norm(x, x.shape[-1:], eps=1e-6))  # [batch, scored, vocab]
+        return self.head(rms_norm(x))  # [batch, scored, vocab]
 
 
-class WindowMLP(SequenceModel):
+class Perceptron(SequenceModel):
+    """What the four share: a header, if there is one, is one vector added to what is seen at every position."""
+
+    width: int
+    layers: int
+    reader: FlatReader | None
+
+    def _header_reader(self, header: Sequence[int] | None) -> FlatReader | None:
+        self.header = check_header_shape(header)
+        return FlatReader(*self.header, self.width) if self.header else None
+
+    def with_header(self, x: Tensor, tokens: Tensor, header: Tensor | None) -> Tensor:
+        """Add the header's vector to ``x`` ``[batch, scored, width]``."""
+        numbers = self.check_header(tokens, header)
+        return x if self.reader is None or numbers is None else x + self.reader(numbers)
+
+    def config(self) -> dict[str, object]:
+        """The arguments that build this model again."""
+        config: dict[str, object] = {
+            key: getattr(self, key) for key in ("vocab", "context", "width", "layers")
+        }
+        return config if self.header is None else config | {"header": list(self.header)}
+
+
+class WindowMLP(Perceptron):
     """Sees the last ``window`` tokens, the current one included.
 
     A linear layer on the concatenated one-hot window is a sum of looked-up rows, one table for each lag, and
@@ -50,6 +84,7 @@ class WindowMLP(SequenceModel):
         window: how many tokens it sees.
         width: size of the hidden stream.
         layers: number of residual blocks.
+        header: rows and features of a header of probabilities, which is added to every position as one vector.
         generator: draws the starting weights; seed 0 if None.
     """
 
@@ -62,27 +97,34 @@ class WindowMLP(SequenceModel):
         window: int = 8,
         width: int = 64,
         layers: int = 2,
+        header: Sequence[int] | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         check_sizes(vocab=vocab, context=context, window=window, width=width, layers=layers)
         self.vocab, self.context, self.window, self.width, self.layers = vocab, context, window, width, layers
         self.table = nn.Embedding(window * (vocab + 1), width)  # one more row: "before the start"
+        self.reader = self._header_reader(header)
         self.trunk = Trunk(vocab, width, layers)
         self.initialise(generator)
 
-    def forward(self, tokens: Tensor, at: Tensor | None = None, record: Record | None = None) -> Tensor:
+    def forward(
+        self,
+        tokens: Tensor,
+        at: Tensor | None = None,
+        record: Record | None = None,
+        header: Tensor | None = None,
+    ) -> Tensor:
         """Logits after each position, or after those in ``at``; see :class:`SequenceModel`."""
         wanted = self.check_tokens(tokens, at)
         padded = functional.pad(tokens, (self.window - 1, 0), value=self.vocab)  # [batch, window - 1 + time]
         seen = padded.unfold(1, self.window, 1)[:, wanted]  # [batch, scored, window]
         lag = torch.arange(self.window, device=tokens.device) * (self.vocab + 1)
-        return self.trunk(self.table(seen + lag).sum(-2), record)
+        return self.trunk(self.with_header(self.table(seen + lag).sum(-2), tokens, header), record)
 
     def config(self) -> dict[str, object]:
         """The arguments that build this model again."""
-        keys = ("vocab", "context", "window", "width", "layers")
-        return {key: getattr(self, key) for key in keys}
+        return super().config() | {"window": self.window}
 
 
 class TokenMLP(WindowMLP):
@@ -96,16 +138,17 @@ class TokenMLP(WindowMLP):
         context: int,
         width: int = 64,
         layers: int = 2,
+        header: Sequence[int] | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__(vocab, context, window=1, width=width, layers=layers, generator=generator)
+        super().__init__(vocab, context, 1, width, layers, header, generator)
 
     def config(self) -> dict[str, object]:
         """The arguments that build this model again."""
-        return {key: getattr(self, key) for key in ("vocab", "context", "width", "layers")}
+        return {key: value for key, value in super().config().items() if key != "window"}
 
 
-class PrefixMLP(SequenceModel):
+class PrefixMLP(Perceptron):
     """Sees the whole prefix, flattened into one vector with an empty place for each position to come.
 
     The linear layer on that vector is a running sum of looked-up rows, one table for each position.
@@ -120,25 +163,29 @@ class PrefixMLP(SequenceModel):
         context: int,
         width: int = 64,
         layers: int = 2,
+        header: Sequence[int] | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         check_sizes(vocab=vocab, context=context, width=width, layers=layers)
         self.vocab, self.context, self.width, self.layers = vocab, context, width, layers
         self.table = nn.Embedding((context if self.by_place else 1) * vocab, width)
+        self.reader = self._header_reader(header)
         self.trunk = Trunk(vocab, width, layers)
         self.initialise(generator)
 
-    def forward(self, tokens: Tensor, at: Tensor | None = None, record: Record | None = None) -> Tensor:
+    def forward(
+        self,
+        tokens: Tensor,
+        at: Tensor | None = None,
+        record: Record | None = None,
+        header: Tensor | None = None,
+    ) -> Tensor:
         """Logits after each position, or after those in ``at``; see :class:`SequenceModel`."""
         wanted = self.check_tokens(tokens, at)
         place = torch.arange(tokens.shape[1], device=tokens.device) * (self.vocab if self.by_place else 0)
         rows = self.table(tokens + place)  # [batch, time, width]
-        return self.trunk(rows.cumsum(1)[:, wanted], record)
-
-    def config(self) -> dict[str, object]:
-        """The arguments that build this model again."""
-        return {key: getattr(self, key) for key in ("vocab", "context", "width", "layers")}
+        return self.trunk(self.with_header(rows.cumsum(1)[:, wanted], tokens, header), record)
 
 
 class SumMLP(PrefixMLP):

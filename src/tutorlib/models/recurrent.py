@@ -6,12 +6,13 @@ others 2000) or GRU (Cho and others 2014) and adds a linear map of the hidden st
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
-from tutorlib.models.base import Record, check_sizes
-from tutorlib.models.stack import ResidualStack, check_tied
-from tutorlib.models.transformer import rms_norm
+from tutorlib.models.base import Record, check_sizes, rms_norm
+from tutorlib.models.stack import ResidualStack
 
 __all__ = ["GRU", "LSTM"]
 
@@ -69,11 +70,11 @@ class LSTM(ResidualStack):
         width: size of the residual stream.
         layers: number of blocks.
         hidden: size of the hidden state; the width if None.
-        tied: whether the head is the embedding.
-        generator: draws the starting weights; seed 0 if None.
+        frame: ``header``, ``columns``, ``end_norms``, ``tied`` and ``generator`` of
+            :class:`~tutorlib.models.stack.ResidualStack`.
 
     Raises:
-        ValueError: if a size is not a positive integer or ``tied`` is no truth value.
+        ValueError: if a size is not a positive integer or the frame does not fit.
     """
 
     name = "lstm"
@@ -86,20 +87,17 @@ class LSTM(ResidualStack):
         width: int = 64,
         layers: int = 1,
         hidden: int | None = None,
-        tied: bool = True,
-        generator: torch.Generator | None = None,
+        **frame: Any,
     ) -> None:
         hidden = width if hidden is None else hidden
-        check_sizes(vocab=vocab, context=context, width=width, layers=layers, hidden=hidden)
-        check_tied(tied)
+        check_sizes(width=width, layers=layers, hidden=hidden)
         blocks = [RecurrentBlock(self.kind, width, hidden) for _ in range(layers)]
-        super().__init__(vocab, context, width, blocks, tied, generator)
+        super().__init__(vocab, context, width, blocks, **frame)
         self.hidden = hidden
 
     def config(self) -> dict[str, object]:
         """The arguments that build this model again."""
-        keys = ("vocab", "context", "width", "layers", "hidden", "tied")
-        return {key: getattr(self, key) for key in keys}
+        return super().config() | {"hidden": self.hidden}
 
 
 class GRU(LSTM):

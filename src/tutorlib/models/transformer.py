@@ -1,26 +1,23 @@
 """A decoder-only transformer, as small as the tasks allow.
 
 Pre-norm blocks with RMSNorm (no gain), causal softmax attention, a squared-ReLU feed-forward layer, no biases
-and a head tied to the token embedding. Positions are learned vectors, rotations of queries and keys, or none at
-all: a causal mask already lets a network count.
+and a head tied to the token embedding. Positions are learned vectors, rotations of queries and keys, a learned bias
+for each distance, or none at all: a causal mask already lets a network count.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tutorlib.models.base import Record, SequenceModel, check_sizes, squared_relu
+from tutorlib.models.base import Record, check_header_shape, check_sizes, rms_norm, squared_relu
+from tutorlib.models.stack import ResidualStack
 
 __all__ = ["Transformer"]
-
-
-def rms_norm(x: Tensor) -> Tensor:
-    """Scale the last axis to a root mean square of 1."""
-    return functional.rms_norm(x, (x.shape[-1],), eps=1e-6)
 
 
 def rotate(x: Tensor, places: Tensor) -> Tensor:
@@ -41,12 +38,44 @@ def rotate(x: Tensor, places: Tensor) -> Tensor:
     return torch.cat((a * cos - b * sin, a * sin + b * cos), -1)  # [..., positions, d]
 
 
+class DistanceBias(nn.Module):
+    """What is added to the scores of a token's past: a learned number for each near distance, less a slope times it.
+
+    Header rows have no distance; each head has one number for all of them. A slope is what ALiBi adds (Press and
+    others 2022, arXiv 2108.12409), and its slopes are where ours start; the table is learned from 0.
+    """
+
+    near = 8
+
+    def __init__(self, heads: int, rows: int) -> None:
+        super().__init__()
+        self.rows = rows
+        self.table = nn.Parameter(torch.zeros(heads, self.near + 1))
+        self.slope = nn.Parameter(torch.zeros(heads))
+        self.header = nn.Parameter(torch.zeros(heads))
+
+    def start(self, generator: torch.Generator) -> None:
+        """Slopes ``2^(-8 h / heads)`` for h = 1, 2, ..., the rest at 0."""
+        heads = len(self.slope)
+        self.slope.copy_(2.0 ** (-8 * torch.arange(1, heads + 1) / heads))
+
+    def forward(self, asking: Tensor, time: int) -> Tensor:
+        """Bias ``[heads, asking, time]`` for queries at the positions ``asking``, minus infinity in their future."""
+        distance = asking[:, None] - torch.arange(time, device=asking.device)  # [asking, time]
+        past = distance.clamp(min=0)
+        bias = self.table[:, past.clamp(max=self.near)] - self.slope[:, None, None] * past
+        of_row = torch.arange(time, device=asking.device) < self.rows  # [time]
+        bias = torch.where(of_row, self.header[:, None, None], bias)  # [heads, asking, time]
+        return bias.masked_fill(distance < 0, -math.inf)
+
+
 class Attention(nn.Module):
     """Causal multi-head attention; the queries may be a subset of the positions."""
 
-    def __init__(self, width: int, heads: int, rotary: bool = False) -> None:
+    def __init__(self, width: int, heads: int, positions: str = "none", rows: int = 0) -> None:
         super().__init__()
-        self.heads, self.rotary = heads, rotary
+        self.heads, self.rotary = heads, positions == "rotary"
+        self.distance = DistanceBias(heads, rows) if positions == "distance" else None
         self.query, self.key, self.value, self.output = (
             nn.Linear(width, width, bias=False) for _ in range(4)
         )
@@ -64,17 +93,20 @@ class Attention(nn.Module):
             places = torch.arange(time, device=x.device)  # [time]
             q = rotate(q, places if at is None else at)  # [batch, heads, scored, d]
             k = rotate(k, places)  # [batch, heads, time, d]
-        if record is None and at is None:
+        if record is None and at is None and self.distance is None:
             mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
         else:
             rows = torch.arange(time, device=x.device) if at is None else at
             visible = torch.arange(time, device=x.device) <= rows[:, None]  # [scored, time]
-            if record is None:
+            if record is None and self.distance is None:
                 mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=visible)
             else:
                 scores = q @ k.mT / math.sqrt(q.shape[-1])  # [batch, heads, scored, time]
+                if self.distance is not None:
+                    scores = scores + self.distance(rows, time)
                 weights = scores.masked_fill(~visible, -math.inf).softmax(-1)
                 mixed = weights @ v  # [batch, heads, scored, d]
+            if record is not None:
                 record |= {f"{prefix}.query": q, f"{prefix}.key": k, f"{prefix}.value": v}
                 record |= {f"{prefix}.scores": scores, f"{prefix}.attention": weights}
         return self.output(mixed.transpose(1, 2).reshape(batch, scored, width))
@@ -95,9 +127,9 @@ class FeedForward(nn.Module):
 class Block(nn.Module):
     """Attention, then the feed-forward layer, each added to the residual stream."""
 
-    def __init__(self, width: int, heads: int, hidden: int, rotary: bool = False) -> None:
+    def __init__(self, width: int, heads: int, hidden: int, positions: str = "none", rows: int = 0) -> None:
         super().__init__()
-        self.attention = Attention(width, heads, rotary)
+        self.attention = Attention(width, heads, positions, rows)
         self.feed_forward = FeedForward(width, hidden)
 
     def forward(self, x: Tensor, at: Tensor | None, record: Record | None, prefix: str) -> Tensor:
@@ -106,7 +138,10 @@ class Block(nn.Module):
         return x + self.feed_forward(rms_norm(x))
 
 
-class Transformer(SequenceModel):
+POSITIONS = ("none", "learned", "rotary", "distance")
+
+
+class Transformer(ResidualStack):
     """A small decoder-only transformer.
 
     ``record`` receives, for each layer ``i``: ``layer{i}.query``, ``.key``, ``.value``
@@ -121,12 +156,13 @@ class Transformer(SequenceModel):
         layers: number of blocks.
         heads: attention heads; must divide ``width``.
         hidden: size of the feed-forward layer; 4 times the width if None.
-        positions: ``"none"``, ``"learned"`` or ``"rotary"``.
-        generator: draws the starting weights; seed 0 if None.
+        positions: ``"none"``, ``"learned"``, ``"rotary"`` or ``"distance"``; the last carries over to longer sequences.
+        frame: ``header``, ``columns``, ``end_norms``, ``tied`` and ``generator`` of
+            :class:`~tutorlib.models.stack.ResidualStack`.
 
     Raises:
-        ValueError: if a size is not positive, the heads do not divide the width, ``positions`` is unknown, or rotary
-            positions meet heads of odd size.
+        ValueError: if a size is not positive, the heads do not divide the width, ``positions`` is unknown, rotary
+            positions meet heads of odd size, or the frame does not fit.
     """
 
     name = "transformer"
@@ -140,42 +176,23 @@ class Transformer(SequenceModel):
         heads: int = 1,
         hidden: int | None = None,
         positions: str = "none",
-        generator: torch.Generator | None = None,
+        **frame: Any,
     ) -> None:
-        super().__init__()
         hidden = 4 * width if hidden is None else hidden
-        check_sizes(vocab=vocab, context=context, width=width, layers=layers, heads=heads, hidden=hidden)
+        check_sizes(width=width, layers=layers, heads=heads, hidden=hidden)
         if width % heads:
             raise ValueError(f"heads: expected a divisor of the width {width}, got {heads}")
-        if positions not in ("none", "learned", "rotary"):
-            raise ValueError(f"positions: expected 'none', 'learned' or 'rotary', got {positions!r}")
-        rotary = positions == "rotary"
-        if rotary and width // heads % 2:
+        if positions not in POSITIONS:
+            raise ValueError(f"positions: expected one of {', '.join(POSITIONS)}, got {positions!r}")
+        if positions == "rotary" and width // heads % 2:
             raise ValueError(f"width: expected heads of even size for rotary positions, got {width // heads}")
-        self.vocab, self.context, self.width, self.layers = vocab, context, width, layers
+        shape = check_header_shape(frame.get("header"))
+        rows = shape[0] if shape else 0
+        blocks = [Block(width, heads, hidden, positions, rows) for _ in range(layers)]
+        super().__init__(vocab, context, width, blocks, positions=positions == "learned", **frame)
         self.heads, self.hidden, self.positions = heads, hidden, positions
-        self.embedding = nn.Embedding(vocab, width)
-        self.position = nn.Embedding(context, width) if positions == "learned" else None
-        self.blocks = nn.ModuleList(Block(width, heads, hidden, rotary) for _ in range(layers))
-        self.initialise(generator)
-
-    def forward(self, tokens: Tensor, at: Tensor | None = None, record: Record | None = None) -> Tensor:
-        """Logits after each position, or after those in ``at``; see :class:`SequenceModel`."""
-        wanted = self.check_tokens(tokens, at)
-        x = self.embedding(tokens)  # [batch, time, width]
-        if self.position is not None:
-            x = x + self.position.weight[: tokens.shape[1]]
-        x = rms_norm(x)
-        for layer, block in enumerate(self.blocks):
-            if record is not None:
-                record[f"residual{layer}"] = x
-            last = layer == self.layers - 1
-            x = block(x, wanted if last and at is not None else None, record, f"layer{layer}")
-        if record is not None:
-            record[f"residual{self.layers}"] = x
-        return rms_norm(x) @ self.embedding.weight.T  # [batch, scored, vocab]: the head is the embedding
 
     def config(self) -> dict[str, object]:
         """The arguments that build this model again."""
-        keys = ("vocab", "context", "width", "layers", "heads", "hidden", "positions")
-        return {key: getattr(self, key) for key in keys}
+        own = {key: getattr(self, key) for key in ("heads", "hidden", "positions")}
+        return super().config() | own

@@ -13,13 +13,13 @@ from tutorlib.training.plan import TrainingPlan
 
 __all__ = ["forward_pass"]
 
+Forward = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+
 MOST_SIZES = 8  # torch.compile gives up, without an error, after this many shapes of one function
 
 
-def forward_pass(
-    model: SequenceModel, plan: TrainingPlan, device: torch.device
-) -> Callable[[Tensor, Tensor], Tensor]:
-    """The function from tokens ``[batch, time]`` and positions ``[scored]`` to float32 logits ``[batch, scored, vocab]``.
+def forward_pass(model: SequenceModel, plan: TrainingPlan, device: torch.device) -> Forward:
+    """The function from tokens, positions ``[scored]`` and a header to float32 logits ``[batch, scored, vocab]``.
 
     It reads the weights of ``model`` itself, so those keep their names and stay in float32 whatever the plan says.
 
@@ -27,17 +27,25 @@ def forward_pass(
         ValueError: if the device has no autocast in the plan's precision, or nothing here can compile; the second
             may be noticed only when the function is first called.
     """
-    call = _compiled(model, plan, device) if plan.compile else model
+    call = _compiled(model, plan, device) if plan.compile else _plain(model)
     if plan.precision == "float32":
         return call
     context = _autocast(device)
 
-    def mixed(tokens: Tensor, at: Tensor) -> Tensor:
+    def mixed(tokens: Tensor, at: Tensor, header: Tensor | None) -> Tensor:
         with context:
-            logits: Tensor = call(tokens, at)
+            logits = call(tokens, at, header)
         return logits.float()
 
     return mixed
+
+
+def _plain(model: SequenceModel) -> Forward:
+    def call(tokens: Tensor, at: Tensor, header: Tensor | None) -> Tensor:
+        logits: Tensor = model(tokens, at, header=header)
+        return logits
+
+    return call
 
 
 def _autocast(device: torch.device) -> torch.autocast:
@@ -53,9 +61,7 @@ def _autocast(device: torch.device) -> torch.autocast:
     return context
 
 
-def _compiled(
-    model: SequenceModel, plan: TrainingPlan, device: torch.device
-) -> Callable[[Tensor, Tensor], Tensor]:
+def _compiled(model: SequenceModel, plan: TrainingPlan, device: torch.device) -> Forward:
     sizes = set(plan.batch) if isinstance(plan.batch, tuple) else {plan.batch}
     if len(sizes) > MOST_SIZES:
         raise ValueError(f"compile: expected at most {MOST_SIZES} sizes of batch, got {len(sizes)}")
@@ -69,9 +75,9 @@ def _compiled(
     except RuntimeError as error:
         raise ValueError(refusal + _gist(error)) from error
 
-    def call(tokens: Tensor, at: Tensor) -> Tensor:
+    def call(tokens: Tensor, at: Tensor, header: Tensor | None) -> Tensor:
         try:
-            logits: Tensor = compiled(tokens, at)
+            logits: Tensor = compiled(tokens, at, header=header)
         except RuntimeError as error:
             if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
                 raise

@@ -17,7 +17,7 @@ from tutorlib.optimisers import optimisers_for
 from tutorlib.training.forward import forward_pass
 from tutorlib.training.plan import DivergedError, TrainingPlan, TrainingRun, learning_rate_scale
 from tutorlib.training.state import StateStore
-from tutorlib.tunnels import Tunnel
+from tutorlib.tunnels import Batch, Tunnel
 
 __all__ = ["best_device", "train", "usable_device"]
 
@@ -73,18 +73,18 @@ def train(
         on_log: called at each entry, for example to evaluate.
 
     Raises:
-        ValueError: if the vocabularies differ, a sequence is longer than the model's context, there is no such
-            device, the device cannot do the plan's ``precision`` or ``compile``, or the state in ``folder`` is
-            damaged or belongs to another run.
+        ValueError: if the vocabularies or the headers differ, a sequence is longer than the model's context, the
+            tunnel has no such targets, there is no such device, the device cannot do the plan's ``precision`` or
+            ``compile``, or the state in ``folder`` is damaged or belongs to another run.
         DivergedError: if the loss is no longer a number; it is a ValueError too.
     """
     if save_every < 1 or log_every < 1:
         raise ValueError(f"save_every and log_every: expected at least 1, got {save_every} and {log_every}")
     if model.vocab != tunnel.vocab:
         raise ValueError(f"vocab: expected the tunnel's {tunnel.vocab}, got a model with {model.vocab}")
-    if tunnel.header_shape is not None:
+    if model.header != tunnel.header_shape:
         raise ValueError(
-            "tunnel: it gives part of the task in a header of numbers, which no model here reads yet"
+            f"header: expected the tunnel's {tunnel.header_shape}, got a model for {model.header}"
         )
     if tunnel.length > model.context:
         raise ValueError(
@@ -92,7 +92,7 @@ def train(
         )
     device = usable_device(next(model.parameters()).device if device is None else device)
     model.to(device).train()
-    forward = forward_pass(model, plan, device)
+    forward, targets = forward_pass(model, plan, device), targets_for(plan, tunnel)
     generator = torch.Generator(device).manual_seed(plan.seed)
     optimisers = optimisers_for(model, plan.matrix_rate, plan.embedding_rate, plan.weight_decay)
     full_rates = [[group["lr"] for group in o.param_groups] for o in optimisers]
@@ -112,8 +112,9 @@ def train(
             for group, rate in zip(optimiser.param_groups, rates, strict=True):
                 group["lr"] = rate * scale
         batch = tunnel.sample(plan.batch_at(step), generator)
-        logits = forward(batch.tokens, at)  # [batch, scored, vocab]
-        loss = functional.cross_entropy(logits.flatten(0, 1), batch.targets.flatten())
+        logits = forward(batch.tokens, at, batch.header)  # [batch, scored, vocab]
+        answers = targets(batch)  # ids [batch, scored], or probabilities [batch, scored, vocab]
+        loss = functional.cross_entropy(logits.flatten(0, 1), answers.flatten(0, 1))
         loss.backward()
         if plan.clip:
             torch.nn.utils.clip_grad_norm_(model.parameters(), plan.clip)
@@ -141,6 +142,22 @@ def train(
             store.save(done)
     model.eval()
     return run
+
+
+def targets_for(plan: TrainingPlan, tunnel: Tunnel) -> Callable[[Batch], Tensor]:
+    """What a batch is scored against: sampled ids ``[batch, scored]`` or probabilities ``[batch, scored, vocab]``.
+
+    Raises:
+        ValueError: if the tunnel has no such targets.
+    """
+    if plan.targets == "sampled":
+        return lambda batch: batch.targets
+    if plan.targets == "exact":
+        return lambda batch: tunnel.exact(batch).float()
+    one_step = getattr(tunnel, "one_step_targets", None)
+    if one_step is None:
+        raise ValueError(f"targets: the tunnel {tunnel.name} has no targets of one step")
+    return lambda batch: one_step(batch).float()
 
 
 def _steps(start: int, end: int, progress: bool) -> Iterator[int]:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 __all__ = ["DivergedError", "TrainingPlan", "TrainingRun", "learning_rate_scale"]
 
-LATER = ("precision", "compile")  # options that plans written before them lack
+LATER = ("precision", "compile", "targets")  # options that plans written before them lack
 
 
 class DivergedError(ValueError):
@@ -36,6 +36,9 @@ class TrainingPlan:
             the optimisers' state are float32 either way.
         compile: run the forward pass through ``torch.compile``. The first step of each size of batch then takes
             many seconds more.
+        targets: what the loss compares with. ``"sampled"``: the drawn answers, as in language modelling. ``"one-step"``:
+            an HMM's law of the state given the true state before it. ``"exact"``: the exact posterior itself, so that
+            the network is told the answer and only has to find a way to compute it.
     """
 
     steps: int = 2000
@@ -50,6 +53,7 @@ class TrainingPlan:
     seed: int = 0
     precision: str = "float32"
     compile: bool = False
+    targets: str = "sampled"
 
     def __post_init__(self) -> None:
         ramp = self.batch if isinstance(self.batch, tuple) and self.batch else (self.batch,)
@@ -66,6 +70,8 @@ class TrainingPlan:
                 raise ValueError(f"{key}: expected a share from 0 to 1, got {getattr(self, key)!r}")
         if self.precision not in ("float32", "bfloat16"):
             raise ValueError(f"precision: expected 'float32' or 'bfloat16', got {self.precision!r}")
+        if self.targets not in ("sampled", "one-step", "exact"):
+            raise ValueError(f"targets: expected 'sampled', 'one-step' or 'exact', got {self.targets!r}")
         if not isinstance(self.compile, bool):
             raise ValueError(f"compile: expected True or False, got {self.compile!r}")
 
