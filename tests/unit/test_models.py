@@ -128,7 +128,11 @@ def test_attention_weights_are_distributions_over_the_past(key, at):
         assert float(weights[:, :, ahead].abs().sum()) == 0 and float(weights[:, :, ~ahead].min()) > 0
         q, k = record[f"layer{layer}.query"], record[f"layer{layer}.key"]
         scores = torch.einsum("bhqd,bhkd->bhqk", q, k) / math.sqrt(model.width // model.heads)
-        torch.testing.assert_close(record[f"layer{layer}.scores"], scores)
+        found = record[f"layer{layer}.scores"]
+        if model.positions == "distance":
+            found = found - model.blocks[layer].attention.distance(asking, CONTEXT)
+            found, scores = found[:, :, ~ahead], scores[:, :, ~ahead]
+        torch.testing.assert_close(found, scores)
     assert {f"residual{i}" for i in range(model.layers + 1)} <= record.keys()
 
 
@@ -182,6 +186,11 @@ def slow_transformer(model, tokens):
                 turn = slow_rotate if model.positions == "rotary" else lambda x, place: x
                 asked, keys = turn(q[t][own], t), [turn(k[past][own], past) for past in range(t + 1)]
                 scores = np.array([asked @ key / math.sqrt(d) for key in keys])
+                if model.positions == "distance":
+                    table, slope = (
+                        w[f"{block}.attention.distance.{part}"][head] for part in ("table", "slope")
+                    )
+                    scores += [table[min(t - past, 8)] - slope * (t - past) for past in range(t + 1)]
                 weights = np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum()
                 for past in range(t + 1):
                     mixed[own] += weights[past] * v[past][own]
