@@ -87,7 +87,7 @@ SHORT = TrainingPlan(steps=6_000, batch=(32, 64, 128), decay=0.6, averaging=0.99
 # Bayes' rule on a header: the stream keeps its size, so that logarithms can be added, and positions are distances, so
 # that what is learned on 20 symbols can be tried on 50.
 FILTER = {
-    "width": 64,
+    "width": 48,
     "layers": 5,
     "heads": 4,
     "positions": "distance",
@@ -127,10 +127,10 @@ RECIPES = {
     ),
     "bijection-v20-mlp-prefix": Recipe("bijection", V20, "mlp-prefix", {"width": 32, "layers": 1}, MEDIUM),
     "bijection-v20-mlp-sum": Recipe("bijection", V20, "mlp-sum", {"width": 32, "layers": 1}, MEDIUM),
-    "hmm-coded": Recipe("hmm", {"law": "coded"}, "transformer", FILTER, filtering(55_000, (32, 64, 128))),
-    "hmm-printed": Recipe("hmm", {"law": "printed"}, "transformer", FILTER, filtering(24_000)),
-    "hmm-sticky": Recipe("hmm", {"law": "sticky"}, "transformer", FILTER, filtering(24_000)),
+    "hmm-coded": Recipe("hmm", {"law": "coded"}, "transformer", FILTER, filtering(40_000, (32, 64, 128))),
+    "hmm-printed": Recipe("hmm", {"law": "printed"}, "transformer", FILTER, filtering(12_000)),
+    "hmm-sticky": Recipe("hmm", {"law": "sticky"}, "transformer", FILTER, filtering(12_000)),
     "hmm-coded-sampled": Recipe(
-        "hmm", {"law": "coded"}, "transformer", FILTER, filtering(12_000, (64, 128, 256), targets="sampled")
+        "hmm", {"law": "coded"}, "transformer", FILTER, filtering(9_000, (64, 128), targets="sampled")
     ),
 }
