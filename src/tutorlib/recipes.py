@@ -27,6 +27,7 @@ class Recipe:
         tunnel: name in ``TUNNELS``; ``tunnel_config`` are its arguments.
         model: name in ``MODELS``; ``model_config`` are its arguments besides ``vocab`` and ``context``.
         plan: the training run; its seed also draws the starting weights.
+        snapshots: steps at which the weights are kept as they go by, multiples of 10; see :mod:`tutorlib.snapshots`.
     """
 
     tunnel: str
@@ -34,6 +35,7 @@ class Recipe:
     model: str
     model_config: dict[str, Any]
     plan: TrainingPlan
+    snapshots: tuple[int, ...] = ()
 
     def build(self) -> tuple[SequenceModel, Tunnel]:
         """The untrained model and its tunnel."""
