@@ -39,7 +39,6 @@ three_rainy = expect_number(
             0.3
         ): "This is the entropy of three mornings, the mean before you look. Asked is the surprise "
         "of what did happen.",
-        3 * math.log2(1 / 0.7): "This is the surprise of three dry mornings.",
     },
     "What is the probability of three rainy mornings in a row? Its surprise is log2(1/p).",
 )
@@ -56,7 +55,6 @@ sunny_half = expect_number(
         SUNNY_HALF
         * LN2: "This is in nats: you used the natural logarithm. Bits need the logarithm to base 2.",
         (1 + 3 * math.log2(6)) / 4: "You averaged the four surprises equally. Weigh each by its probability.",
-        1 + 3 * math.log2(6): "You added the four surprises. Weigh each by its probability first.",
         1.75: "This is the entropy of the lighthouse in the text, with shares 1/2, 1/4, 1/8, 1/8.",
         math.log2(6): "This is the surprise of one of the rare kinds, not the mean over all four.",
         0.5 + math.log2(6) / 6: "You counted one of the three rare kinds. All three belong in the sum.",
@@ -89,11 +87,9 @@ wasted = expect_number(
             0.3
         ): "This is the entropy of the town, what one who knows it pays. Asked is what comes on top.",
         _entropy(0.9): "This is the entropy of what he says. It tells how sure he is, not what it costs him.",
-        0.6: "This is the difference of the probabilities. Asked is a difference of mean surprises.",
         _entropy(0.3)
         - _entropy(0.9): "This is a difference of two entropies. What he pays is the cross-entropy: "
         "the truth's weights with his surprises.",
-        -WASTED: "The sign is turned: he pays more than the entropy, never less.",
     },
     "His mean surprise, with the true weights 0.3 and 0.7, minus the entropy of (0.3, 0.7).",
 )
@@ -169,8 +165,6 @@ def _slip(got: Tensor, p: Tensor, q: Tensor, true: Tensor) -> str:
         return "where q is 0 and p is not, the divergence is infinite. Your function hides that."
     if torch.isinf(got).any():
         return "it is infinite where only p is 0. Such a term is 0: what never happens costs nothing."
-    if torch.allclose(got, true, rtol=0, atol=0.01):
-        return "near, but rounded on the way. Return the sum as it is."
     return f"not the divergence for p {p.tolist()} and q {q.tolist()}. Each term is p log2(p/q); then add up."
 
 
@@ -192,7 +186,6 @@ two_box_floor = expect_number(
         ): "This is what one pays who is sure of the likelier box. It lies above the floor.",
         FLOOR * LN2: "This is in nats: you used the natural logarithm. Bits need the logarithm to base 2.",
         0.68: "This is the predictive itself, the chance that the colour comes again. Take the entropy of (0.68, 0.32).",
-        1.0 - FLOOR: "This is what the first draw saves. Asked is what remains.",
         _entropy(0.64): "Square 0.8 and add the square of 0.2: both boxes can show the colour again.",
     },
     "After a red ball, how much do you believe in each box? What is then the chance of red? Its entropy is asked.",
@@ -274,14 +267,14 @@ def _all_axes(p: Tensor, q: Tensor) -> Tensor:
 CHECKS: tuple[Check, ...] = (
     _check("02-a", three_rainy, THREE_RAINY,
         (1.737, "one rainy morning"), (3.612, "nats"), (1.569, "base 10"), (0.027, "probability of three"),
-        (-5.21, "negative"), (2.644, "entropy of three"), (1.544, "dry mornings"), (8, "mornings in a row")),
+        (-5.21, "negative"), (2.644, "entropy of three"), (8, "mornings in a row")),
     _check("02-b", sunny_half, SUNNY_HALF,
-        (2, "four equally likely"), (1.242, "nats"), (2.189, "averaged the four"), (8.755, "added the four"),
+        (2, "four equally likely"), (1.242, "nats"), (2.189, "averaged the four"),
         (1.75, "in the text"), (2.585, "rare kinds, not"), (0.931, "one of the three"), (3, "probability times")),
     _check("02-c", wasted, WASTED,
         (2.371, "cross-entropy, all"), (1.146, "other direction"), (1.0326, "nats"), (1.6147, "other way round"),
-        (0.881, "of the town"), (0.469, "how sure he is"), (0.6, "difference of the prob"), (0.4123, "two entropies"),
-        (-1.49, "sign is turned"), (7, "true weights")),
+        (0.881, "of the town"), (0.469, "how sure he is"), (0.4123, "two entropies"),
+        (7, "true weights")),
     _check("02-d", kl_function, bits.kl_divergence,
         (lambda p, q: _ratio(p, q).sum(-1), "NaN where p is 0"),
         (lambda p, q: (torch.xlogy(p, p) - torch.xlogy(p, q)).sum(-1), "in nats"),
@@ -292,7 +285,6 @@ CHECKS: tuple[Check, ...] = (
         (_with_floor, "hides that"),
         (lambda p, q: torch.xlogy(p, p) - torch.xlogy(p, q), "sum along the last axis, sum(-1)"),
         (_all_axes, "last axis only"),
-        (lambda p, q: bits.kl_divergence(p, q) + 0.005, "rounded on the way"),
         (lambda p, q: bits.kl_divergence(p, q) * 3, "Each term is"),
         (lambda p, q: None, "end in return"),
         (lambda p, q: "0.25", "got str. Return a tensor"),
@@ -300,9 +292,9 @@ CHECKS: tuple[Check, ...] = (
         (0.25, "without brackets")),
     _check("02-e", two_box_floor, FLOOR,
         (1, "saw nothing"), (0.722, "once the box is known"), (0.962, "likelier box"), (0.627, "nats"),
-        (0.68, "predictive itself"), (0.0956, "what remains"), (0.943, "both boxes"), (2, "do you believe")),
+        (0.68, "predictive itself"), (0.943, "both boxes"), (2, "do you believe")),
     _check("02-f", other_prior, OTHER_PRIOR,
-        (OTHER_PRIOR / 8, "per draw"), (2.32, "very many draws"), (7.174, "all the surprise"), (3.864, "kept the prediction"),
+        (OTHER_PRIOR / 8, "per draw"), (2.32, "very many draws"), (7.174, "all the surprise"), (3.864, "kept the pred"),
         (5.775, "knows that it is box 4"), (0.483, "first draw alone"), (OTHER_PRIOR * LN2, "nats"), (20, "256 sequences")),
 )
 # fmt: on

@@ -90,7 +90,7 @@ function result(p, q, whole) {
 function table(names, p, q, whole) {
   const unit = whole ? "flashes" : "bits", each = x => whole ? (x === Infinity ? "∞" : String(x)) : fixed(x);
   const given = words(q.map(count => height(count, true)));
-  const head = ["mornings<br>truth p", "mornings<br>belief q", `${unit}<br>each`, `${unit}<br>in all`, ...(whole ? ["word"] : [])]
+  const head = ["truth p<br>of 64", "belief q<br>of 64", `${unit}<br>each`, `${unit}<br>in all`, ...(whole ? ["word"] : [])]
     .map(name => `<th scope="col">${name}</th>`).join("");
   const rows = KINDS.map(i => {
     const h = height(q[i], whole), word = given[i] === null ? "none" : given[i] || "no flash";

@@ -159,7 +159,7 @@ def _result(p: list[int], q: list[int]) -> str:
 def _table(p: list[int], q: list[int]) -> str:
     head = "".join(
         f'<th scope="col">{name}</th>'
-        for name in ("mornings<br>truth p", "mornings<br>belief q", "bits<br>each", "bits<br>in all")
+        for name in ("truth p<br>of 64", "belief q<br>of 64", "bits<br>each", "bits<br>in all")
     )
     rows = "".join(
         f'<tr><th scope="row">{name}</th><td>{p[i]}</td><td>{q[i]}</td><td>{_fixed(_height(q[i]))}</td>'

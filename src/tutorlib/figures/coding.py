@@ -101,11 +101,18 @@ def _columns(ax: Axes, names: Sequence[str], p: Sequence[float], q: Sequence[flo
     for name, share, belief in zip(names, p, q, strict=True):
         own = math.log2(1 / share)
         paid = min(math.log2(1 / belief), TALLEST) if belief else TALLEST
-        edge = {"edgecolor": "white", "lw": 1}
-        ax.add_patch(Rectangle((left, 0), share, min(own, paid), facecolor=BLUE, **edge))
+        ax.add_patch(Rectangle((left, 0), share, min(own, paid), facecolor=BLUE, edgecolor="white", lw=1))
         if paid > own:
             ax.add_patch(
-                Rectangle((left, own), share, paid - own, facecolor=COLOURS["third"], hatch="//", **edge)
+                Rectangle(
+                    (left, own),
+                    share,
+                    paid - own,
+                    facecolor=COLOURS["third"],
+                    hatch="//",
+                    edgecolor="white",
+                    lw=1,
+                )
             )
         elif own > paid:
             ax.add_patch(
@@ -113,7 +120,7 @@ def _columns(ax: Axes, names: Sequence[str], p: Sequence[float], q: Sequence[flo
             )
         ax.text(left + share / 2, -0.05 * top, name, ha="center", va="top")
         label = f"{paid:.3g}" if belief else "∞"
-        ax.text(left + share / 2, max(own, paid) + 0.02 * top, label, ha="center", va="bottom")
+        ax.text(left + share / 2, paid + 0.02 * top, label, ha="center", va="bottom")
         left += share
 
 
@@ -145,7 +152,7 @@ def surprise_areas(names: Sequence[str], p: ArrayLike, beliefs: Mapping[str, Arr
     fig, axes = new_figure(4.1 * len(tables), 3.4, columns=len(tables), sharey=True, squeeze=False)
     for ax, (title, q) in zip(axes[0], tables.items(), strict=True):
         _columns(ax, names, shares, q.tolist(), top)
-        ax.set(title=title, xlim=(0, 1), ylim=(0, top))
+        ax.set(title=title, xlim=(-0.01, 1.01), ylim=(0, top))
         ax.set_xticks([])
         ax.spines["bottom"].set_visible(False)
     axes[0, 0].set_ylabel("surprise, bits")
@@ -164,13 +171,19 @@ def log_loss_curves(predictives: Mapping[str, float]) -> Figure:
     fig, ax = new_figure(6.4, 3.6)
     stated = torch.linspace(0.02, 0.98, 193, dtype=torch.float64)  # [193]
     colours = (BLUE, COLOURS["model"], COLOURS["good"])
+    plate = {"facecolor": "white", "edgecolor": "none", "pad": 1}
     for (name, chance), colour, style in zip(predictives.items(), colours, ("-", "--", "-."), strict=False):
         loss = -(chance * stated.log2() + (1 - chance) * (1 - stated).log2())  # [193]
         least = -(chance * math.log2(chance) + (1 - chance) * math.log2(1 - chance))
         ax.plot(stated, loss, color=colour, ls=style, label=name)
         ax.plot([chance], [least], "o", color=colour, ms=8, zorder=4)
         ax.annotate(
-            f"{chance:.3f}", (chance, least), xytext=(0, -14), textcoords="offset points", ha="center"
+            f"{chance:.3f}",
+            (chance, least),
+            xytext=(0, -19),
+            textcoords="offset points",
+            ha="center",
+            bbox=plate,
         )
     ax.set(xlabel="stated chance of red", ylabel="mean surprise, bits", xlim=(0, 1), ylim=(0.25, 3))
     ax.legend(loc="upper center")
@@ -182,7 +195,7 @@ def floor_and_kl(
     floors: Mapping[str, float],
     sampled: Sequence[tuple[int, float]] = (),
 ) -> Figure:
-    """Exact loss against the training step, and the floors it may settle on.
+    """Exact loss against the training step, and the floors it may settle on; what lies far above them is cut off.
 
     Args:
         curves: name of a network -> pairs of step and exact loss in bits.
@@ -190,23 +203,26 @@ def floor_and_kl(
         sampled: step and mean loss on the sampled batches, drawn as dots.
     """
     fig, ax = new_figure(7.0, 3.6)
-    last = max(step for points in curves.values() for step, _ in points)
+    every = [step for points in curves.values() for step, _ in points]
+    start, last = min(every), max(every)
+    ticks = [step for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if start <= step <= last]
     for name, bits in floors.items():
         ax.axhline(bits, color=COLOURS["ink"], lw=1.2, ls="--")
-        ax.text(last * 1.01, bits, f"{name}\n{bits:.3f}", va="center", fontsize=10)
+        ax.text(last * 1.03, bits, f"{name}\n{bits:.3f}", va="center", fontsize=10)
     colours = (COLOURS["model"], COLOURS["second"])
     for (name, points), colour in zip(curves.items(), colours, strict=False):
         ax.plot(*zip(*points, strict=True), color=colour, label=name)
     if sampled:
         steps, losses = zip(*sampled, strict=True)
-        ax.plot(
-            steps, losses, "o", ms=3.5, color=COLOURS["reference"], label="first network, loss on its samples"
-        )
+        ax.plot(steps, losses, "o", ms=3.5, color=COLOURS["reference"], label="loss on the sampled games")
     first, *others = (points for points in curves.values())
     if not others:
         ax.fill_between(
             *zip(*first, strict=True), min(floors.values()), color=COLOURS["third"], alpha=0.35, lw=0
         )
-    ax.set(xlabel="training step", ylabel="loss, bits a draw", xlim=(0, last))
+    ax.set(xlabel="training step, logarithmic", ylabel="loss, bits a draw", xscale="log", xlim=(start, last))
+    ax.set_ylim(min(floors.values()) - 0.04, max(floors.values()) + 0.25)
+    ax.set_xticks(ticks, [str(step) for step in ticks])
+    ax.minorticks_off()
     ax.legend(loc="upper right")
     return fig
