@@ -8,7 +8,7 @@ from book_site import AXE, OVERFLOW, RUN_AXE, toc_files
 
 from tutorlib import bits
 from tutorlib.explore import SurpriseAreas
-from tutorlib.explore.surprise import PRESETS, WIDTH, flashes, words
+from tutorlib.explore.surprise import PRESETS, WIDTH, letters, words
 
 pytestmark = pytest.mark.browser
 
@@ -81,7 +81,7 @@ def assert_areas_are_right(page, p, q):
 def test_the_first_state_is_the_lighthouse(show):
     page = show()
     assert state_of(page) == [PRESETS[0]["p"], PRESETS[0]["q"]]
-    assert page.locator('[data-sum="gap"]').inner_text() == "0.250"
+    assert page.locator('[data-sum="gap"]').inner_text() == "0.500"
     assert_numbers_are_right(page)
 
 
@@ -146,25 +146,26 @@ def test_believe_the_truth_and_swap(show):
 
 
 @pytest.mark.parametrize("belief", [[16, 16, 16, 16], [30, 20, 13, 1], [0, 0, 0, 64], [63, 0, 0, 1]])
-def test_whole_flashes_are_a_code(show, belief):
+def test_whole_seconds_are_a_code(show, belief):
     page = show()
     for n, at in reversed(list(enumerate(itertools.accumulate(belief[:3])))):
         page.locator(f'[data-grip="q{n}"]').focus()
         page.keyboard.press("Home")
         for _ in range(at):
             page.keyboard.press("ArrowRight")
-    page.get_by_role("button", name="Whole flashes").click()
+    page.get_by_role("button", name="Whole seconds").click()
     p, q = state_of(page)
     assert q == belief
-    lengths = [flashes(n) for n in q]
-    wanted = ["none" if w is None else w or "no flash" for w in words(lengths)]
+    lengths = [letters(n) for n in q]
+    wanted = ["none" if w is None else w or "empty" for w in words(lengths)]
     assert page.locator("td.word").all_inner_texts() == wanted
     mean = (
-        sum(n * (math.inf if flash is None else flash) for n, flash in zip(p, lengths, strict=True) if n) / 64
+        sum(n * (math.inf if length is None else length) for n, length in zip(p, lengths, strict=True) if n)
+        / 64
     )
     assert shown(page, "paid") == close(mean)
     assert shown(page, "gap") == close(mean - float(bits.entropy([n / 64 for n in p])))
-    page.get_by_role("button", name="Whole flashes").click()
+    page.get_by_role("button", name="Whole seconds").click()
     assert_numbers_are_right(page)
 
 
@@ -225,7 +226,7 @@ def test_two_copies_on_a_page_are_two_boxes(show):
     boxes = page.locator("[data-explorer]")
     assert boxes.evaluate_all("all => all.map(b => b.dataset.mounted)") == ["yes", "yes"]
     boxes.nth(1).locator('[data-preset="1"]').click()
-    assert boxes.locator('[data-sum="gap"]').all_inner_texts() == ["0.250", "0.875"]
+    assert boxes.locator('[data-sum="gap"]').all_inner_texts() == ["0.500", "1.285"]
     page.evaluate(
         """() => { for (const old of document.querySelectorAll('script[type=module]')) {
         const again = document.createElement('script'); again.type = 'module';
@@ -278,6 +279,8 @@ def test_in_the_book(open_page, path):
     page.locator('[data-grip="p0"]').focus()
     page.keyboard.press("ArrowRight")
     assert lines(page, "p") == [33, 48, 56]
+    assert_numbers_are_right(page)
+    page.locator('[data-preset="2"]').click()
+    page.locator('[data-do="whole"]').click()  # the widest table
     box = page.locator(".explorer-surprise")
     assert box.evaluate("b => b.scrollWidth <= b.clientWidth")
-    assert_numbers_are_right(page)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tutorlib import bits
 from tutorlib.checks import c02
 from tutorlib.explore import SurpriseAreas
-from tutorlib.explore.surprise import PRESETS, _sums, flashes, words
+from tutorlib.explore.surprise import PRESETS, _sums, letters, words
 from tutorlib.figures import coding
 
 WORDS = {"sun": "1", "cloud": "01", "rain": "001", "fog": "000"}
@@ -221,7 +221,7 @@ def test_sums_are_those_of_bits(first, second):
 
 @given(counts)
 def test_words_are_a_prefix_code_of_the_wanted_lengths(lines):
-    lengths = [flashes(n) for n in pieces(lines)]
+    lengths = [letters(n) for n in pieces(lines)]
     given_words = words(lengths)
     assert [None if w is None else len(w) for w in given_words] == lengths
     used = [w for w in given_words if w is not None]
@@ -234,7 +234,7 @@ def test_the_explorer_starts_with_the_lighthouse():
     assert SurpriseAreas().html() == html
     data = json.loads(html.split('<script type="application/json">')[1].split("</script>")[0])
     assert data["presets"] == PRESETS
-    assert 'data-sum="entropy">1.750<' in html and 'data-sum="gap">0.250<' in html
+    assert 'data-sum="entropy">1.750<' in html and 'data-sum="gap">0.500<' in html
     assert all(sum(preset[key]) == 64 for preset in PRESETS for key in "pq")
     assert "http://" not in html and "https://" not in html
     assert len(html.encode()) < 60_000

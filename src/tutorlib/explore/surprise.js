@@ -5,14 +5,14 @@ const BELIEF_Y = 324, BELIEF_TALL = 26, MORNINGS = 64, KINDS = [0, 1, 2, 3];
 const fixed = x => x === Infinity ? "∞" : x.toFixed(3);
 const total = list => list.reduce((a, b) => a + b, 0);
 
-/** Whole flashes of the word for something believed on `count` of 64 mornings. */
-function flashes(count) {
+/** Letters of the word for something believed on `count` of 64 mornings. */
+function letters(count) {
   let n = 0;
   while (count << n < MORNINGS) n++;
   return n;
 }
 
-const height = (count, whole = false) => count === 0 ? Infinity : whole ? flashes(count) : Math.log2(MORNINGS / count);
+const height = (count, whole = false) => count === 0 ? Infinity : whole ? letters(count) : Math.log2(MORNINGS / count);
 
 /** A word of each length, none of which begins another: the shortest first, each the next one free. */
 function words(lengths) {
@@ -82,22 +82,22 @@ function result(p, q, whole) {
   const s = sums(p, q, whole), say = (key, tag = "b") => `<${tag} data-sum="${key}">${fixed(s[key])}</${tag}>`;
   const gap = `extra ${say("extra")} − saved ${say("saved")} = ${say("gap", "strong")}`;
   return whole
-    ? `<p>Entropy H(p) = ${say("entropy")} bits a morning. The lamp needs ${say("paid")} flashes a morning.</p><p>Above the entropy: ${gap}.</p>`
+    ? `<p>Entropy H(p) = ${say("entropy")} bits a morning. The lamp needs ${say("paid")} seconds a morning.</p><p>Above the entropy: ${gap}.</p>`
     : `<p>Entropy H(p) = ${say("entropy")} bits a morning. Cross-entropy H(p, q) = ${say("paid")} bits.</p>`
       + `<p>KL(p ‖ q) = ${gap} bits. <span class="whole">The other way, KL(q ‖ p) = ${say("reverse")} bits.</span></p>`;
 }
 
 function table(names, p, q, whole) {
-  const unit = whole ? "flashes" : "bits", each = x => whole ? (x === Infinity ? "∞" : String(x)) : fixed(x);
+  const unit = whole ? "seconds" : "bits", each = x => whole ? (x === Infinity ? "∞" : String(x)) : fixed(x);
   const given = words(q.map(count => height(count, true)));
-  const head = ["truth p<br>of 64", "belief q<br>of 64", `${unit}<br>each`, `${unit}<br>in all`, ...(whole ? ["word"] : [])]
+  const head = ["truth<br>p", "belief<br>q", `${unit}<br>each`, `${unit}<br>in all`, ...(whole ? ["word"] : [])]
     .map(name => `<th scope="col">${name}</th>`).join("");
   const rows = KINDS.map(i => {
-    const h = height(q[i], whole), word = given[i] === null ? "none" : given[i] || "no flash";
+    const h = height(q[i], whole), word = given[i] === null ? "none" : given[i] || "empty";
     return `<tr><th scope="row">${names[i]}</th><td>${p[i]}</td><td>${q[i]}</td><td>${each(h)}</td><td>${each(p[i] ? p[i] * h : 0)}</td>${whole ? `<td class="word">${word}</td>` : ""}</tr>`;
   }).join("");
   const all = each(total(KINDS.map(i => p[i] ? p[i] * height(q[i], whole) : 0)));
-  return `<thead><tr><td></td>${head}</tr></thead><tbody>${rows}<tr><th scope="row">all</th><td>64</td><td>64</td><td></td><td>${all}</td>${whole ? "<td></td>" : ""}</tr></tbody>`;
+  return `<thead><tr><td>mornings</td>${head}</tr></thead><tbody>${rows}<tr><th scope="row">all</th><td>64</td><td>64</td><td></td><td>${all}</td>${whole ? "<td></td>" : ""}</tr></tbody>`;
 }
 
 function mount(root, data) {

@@ -18,14 +18,14 @@ NAMES = ["sun", "cloud", "rain", "fog"]
 
 # Mornings of 64: how many there are of each kind, and how many are believed.
 PRESETS: list[dict[str, Any]] = [
-    {"name": "All alike", "p": [32, 16, 8, 8], "q": [16, 16, 16, 16]},
-    {"name": "Foggy island", "p": [32, 16, 8, 8], "q": [8, 8, 16, 32]},
+    {"name": "Foggy island", "p": [32, 16, 8, 8], "q": [16, 8, 8, 32]},
+    {"name": "Sure of sun", "p": [32, 16, 8, 8], "q": [61, 1, 1, 1]},
     {"name": "Never fog", "p": [32, 16, 8, 8], "q": [32, 16, 16, 0]},
 ]
 
 
-def flashes(count: int) -> int | None:
-    """Whole flashes of the word for something believed on ``count`` of 64 mornings; None if it is never believed."""
+def letters(count: int) -> int | None:
+    """Letters of the word for something believed on ``count`` of 64 mornings; None if it is never believed."""
     return None if count == 0 else next(n for n in range(7) if count << n >= MORNINGS)
 
 
@@ -44,7 +44,7 @@ def words(lengths: list[int | None]) -> list[str | None]:
 def _height(count: int, whole: bool = False) -> float:
     if count == 0:
         return math.inf
-    return float(flashes(count) or 0) if whole else math.log2(MORNINGS / count)
+    return float(letters(count) or 0) if whole else math.log2(MORNINGS / count)
 
 
 def _fixed(x: float) -> str:
@@ -144,7 +144,7 @@ def _sums(p: list[int], q: list[int], whole: bool = False) -> dict[str, float]:
 
 
 def _result(p: list[int], q: list[int]) -> str:
-    """What ``result`` in surprise.js says while flashes need not be whole."""
+    """What ``result`` in surprise.js says while seconds need not be whole."""
     sums = {key: _fixed(value) for key, value in _sums(p, q).items()}
     gap = _sums(p, q)["extra"] - _sums(p, q)["saved"]
     return (
@@ -159,7 +159,7 @@ def _result(p: list[int], q: list[int]) -> str:
 def _table(p: list[int], q: list[int]) -> str:
     head = "".join(
         f'<th scope="col">{name}</th>'
-        for name in ("truth p<br>of 64", "belief q<br>of 64", "bits<br>each", "bits<br>in all")
+        for name in ("truth<br>p", "belief<br>q", "bits<br>each", "bits<br>in all")
     )
     rows = "".join(
         f'<tr><th scope="row">{name}</th><td>{p[i]}</td><td>{q[i]}</td><td>{_fixed(_height(q[i]))}</td>'
@@ -168,7 +168,7 @@ def _table(p: list[int], q: list[int]) -> str:
     )
     total = _fixed(MORNINGS * _sums(p, q)["paid"])
     return (
-        f"<thead><tr><td></td>{head}</tr></thead><tbody>{rows}"
+        f"<thead><tr><td>mornings</td>{head}</tr></thead><tbody>{rows}"
         f'<tr><th scope="row">all</th><td>64</td><td>64</td><td></td><td>{total}</td></tr></tbody>'
     )
 
@@ -184,7 +184,7 @@ def _body(preset: dict[str, Any]) -> str:
         f'<div class="bar"><div role="group" aria-label="Beliefs">{presets}</div>'
         '<div role="group" aria-label="Changes"><button type="button" data-do="believe">Believe the truth</button>'
         '<button type="button" data-do="swap">Swap p and q</button>'
-        '<button type="button" data-do="whole" aria-pressed="false">Whole flashes</button></div></div>'
+        '<button type="button" data-do="whole" aria-pressed="false">Whole seconds</button></div></div>'
         '<div class="split"><svg viewBox="0 0 356 392" role="group" aria-label="Columns as wide as a weather is '
         'frequent and as high as its surprise, above the belief as pieces of a line. The numbers are in the table.">'
         f'<g class="columns">{_columns(p, q)}</g><g class="strip">{_strip(q)}</g>'
@@ -201,7 +201,7 @@ class SurpriseAreas(Explorer):
     """Entropy, cross-entropy and KL as areas, for the four weathers of the lighthouse.
 
     The reader drags the dividing lines of the truth p and of the belief q, or moves them by keys, and sees what the
-    belief adds to the cost of the truth and what it saves. With whole flashes the heights are the lengths of a code.
+    belief adds to the cost of the truth and what it saves. With whole seconds the heights are the lengths of a code.
     """
 
     def __init__(self) -> None:
@@ -213,7 +213,7 @@ class SurpriseAreas(Explorer):
             body=f"<style>{asset('surprise.css')}</style>\n{_body(PRESETS[0])}",
             text=(
                 "Surprise as an area (needs a page with JavaScript): of 64 mornings 32 are sunny, 16 cloudy, 8 rainy and "
-                "8 foggy; the belief is that all four are alike. Entropy 1.750 bits, cross-entropy 2.000 bits, KL 0.250 "
+                "8 foggy; the belief is 16, 8, 8 and 32. Entropy 1.750 bits, cross-entropy 2.250 bits, KL 0.500 "
                 "bits. Six handles move the truth and the belief."
             ),
         )
