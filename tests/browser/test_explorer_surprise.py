@@ -109,7 +109,6 @@ def test_presets_by_keyboard(show, which):
 @pytest.mark.parametrize("grip", [f"{key}{n}" for key in "pq" for n in range(3)])
 def test_every_line_by_keyboard(show, grip):
     page = show()
-    page.locator('[data-preset="1"]').click()
     key, which = grip[0], int(grip[1])
     handle = page.locator(f'[data-grip="{grip}"]')
     start = lines(page, key)[which]
@@ -216,7 +215,7 @@ def test_lines_are_dragged_by_touch_and_the_page_stays(show):
     for step in range(1, 11):
         touch("touchMove", x + 5 * step, y - 3 * step)
     touch("touchEnd")
-    assert lines(page, "q")[1] > 38
+    assert lines(page, "q")[1] > 28
     assert page.evaluate("scrollY") == scroll
     assert_numbers_are_right(page)
 

@@ -97,7 +97,7 @@ function table(names, p, q, whole) {
     return `<tr><th scope="row">${names[i]}</th><td>${p[i]}</td><td>${q[i]}</td><td>${each(h)}</td><td>${each(p[i] ? p[i] * h : 0)}</td>${whole ? `<td class="word">${word}</td>` : ""}</tr>`;
   }).join("");
   const all = each(total(KINDS.map(i => p[i] ? p[i] * height(q[i], whole) : 0)));
-  return `<thead><tr><td>mornings</td>${head}</tr></thead><tbody>${rows}<tr><th scope="row">all</th><td>64</td><td>64</td><td></td><td>${all}</td>${whole ? "<td></td>" : ""}</tr></tbody>`;
+  return `<thead><tr><td>of 64</td>${head}</tr></thead><tbody>${rows}<tr><th scope="row">all</th><td>64</td><td>64</td><td></td><td>${all}</td>${whole ? "<td></td>" : ""}</tr></tbody>`;
 }
 
 function mount(root, data) {

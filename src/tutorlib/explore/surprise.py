@@ -168,7 +168,7 @@ def _table(p: list[int], q: list[int]) -> str:
     )
     total = _fixed(MORNINGS * _sums(p, q)["paid"])
     return (
-        f"<thead><tr><td>mornings</td>{head}</tr></thead><tbody>{rows}"
+        f"<thead><tr><td>of 64</td>{head}</tr></thead><tbody>{rows}"
         f'<tr><th scope="row">all</th><td>64</td><td>64</td><td></td><td>{total}</td></tr></tbody>'
     )
 
