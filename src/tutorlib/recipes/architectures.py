@@ -111,7 +111,7 @@ def _recipes() -> dict[str, Recipe]:
             best = (
                 min(tried, key=lambda row: row["kl"]) if tried else {name: RATES[name][0] for name in RATES}
             )
-            rates = {rate: best[rate] for rate in RATES}
+            rates: dict[str, Any] = {rate: best[rate] for rate in RATES}
             for seed in SEEDS:
                 plan = replace(setting.plan, **rates, seed=seed)
                 name = f"{setting_name}-{model}-seed{seed}"

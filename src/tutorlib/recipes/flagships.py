@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tutorlib.recipes.base import Recipe
+from tutorlib.snapshots import spread
 from tutorlib.training import TrainingPlan
 
 __all__ = ["FLAGSHIPS"]
