@@ -89,7 +89,7 @@ SETTINGS = {
             "deltanet": {"width": 36, "layers": 2, "heads": 2},
             "mlp-token": {"width": 42, "layers": 2},
             "mlp-sum": {"width": 42, "layers": 2},
-            "mlp-prefix": {"width": 26, "layers": 2},
+            "mlp-prefix": {"width": 22, "layers": 2},
         },
     ),
 }
