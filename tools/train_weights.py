@@ -1,8 +1,8 @@
 """Train the checkpoints that ship, by their recipes: python tools/train_weights.py [NAME ...]
 
 Without names, all that are missing. What is trained in ``runs/`` is copied to the library when it is done. Stop it at any
-time; the same command goes on. A set of architectures is named by its pair: ``hmm-gru`` sweeps the rate of the hidden
-matrices on seed 0, writes what it found to ``sweeps.json``, then trains the three seeds at the best rate.
+time; the same command goes on. A set of architectures is named by its pair: ``hmm-gru`` sweeps the rates on seed 0,
+writes what it found to ``sweeps.json``, then trains the three seeds at the best.
 """
 
 from __future__ import annotations
@@ -42,15 +42,17 @@ def train(name: str, extra: list[str]) -> None:
 
 
 def sweep(pair: str, extra: list[str]) -> None:
-    """Sweep the rate for seed 0 of a pair, unless that was done, and add it to ``sweeps.json``."""
+    """Sweep the rates for seed 0 of a pair, unless that was done, and add it to ``sweeps.json``."""
     from tutorlib.recipes.architectures import RATES, sweep_results
 
     if pair in sweep_results():
         return
-    rates = ",".join(map(str, RATES))
-    tutorlib("sweep", f"{pair}-seed0", "--rate", f"matrix_rate={rates}", "--seeds", "0", *extra)
+    rates = [
+        part for key, values in RATES.items() for part in ("--rate", f"{key}={','.join(map(str, values))}")
+    ]
+    tutorlib("sweep", f"{pair}-seed0", *rates, "--seeds", "0", *extra)
     lines = (RUNS / f"{pair}-seed0.sweep" / "sweep.jsonl").read_text("utf-8").splitlines()
-    keys = ("matrix_rate", "seed", "kl", "entropy_error", "core_seconds")
+    keys = (*RATES, "seed", "kl", "entropy_error", "core_seconds")
     rows = [{key: row.get(key) for key in keys} for row in map(json.loads, lines)]
     results = sweep_results() | {pair: rows}  # read again: another process may have added its own
     partial = WEIGHTS / f"sweeps.{os.getpid()}.part"

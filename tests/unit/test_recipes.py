@@ -1,5 +1,7 @@
 """Recipes: matched sizes, rates that come from the sweeps, and what ships beside what the recipes promise."""
 
+import itertools
+
 import pytest
 
 from tutorlib.checkpoints import available, read_card
@@ -27,23 +29,27 @@ def test_every_architecture_is_compared_on_every_tunnel():
 @pytest.mark.parametrize(("name", "model"), [pair for pair in PAIRS if "-".join(pair) in sweep_results()])
 def test_the_rate_is_the_best_of_the_sweep(name, model):
     rows = sweep_results()[f"{name}-{model}"]
-    assert sorted(row["matrix_rate"] for row in rows) == sorted(RATES)
+    assert sorted(tuple(row[rate] for rate in RATES) for row in rows) == sorted(
+        itertools.product(*RATES.values())
+    )
     assert all(row["seed"] == 0 for row in rows)
-    chosen = RECIPES[f"{name}-{model}-seed0"].plan.matrix_rate
-    (best,) = [row for row in rows if row["matrix_rate"] == chosen]
+    plan = RECIPES[f"{name}-{model}-seed0"].plan
+    (best,) = [row for row in rows if all(row[rate] == getattr(plan, rate) for rate in RATES)]
     assert best["kl"] == min(row["kl"] for row in rows if row["kl"] is not None)
     if f"{name}-{model}-seed0" in available():  # the sweep's run and the shipped one are the same run
         assert read_card(f"{name}-{model}-seed0")["measured"]["kl"] == pytest.approx(best["kl"], rel=1e-3)
 
 
-def test_a_sweep_moves_the_recipe(tmp_path, monkeypatch):
+def test_a_sweep_moves_the_recipe(monkeypatch):
+    grid = list(itertools.product(*RATES.values()))
     rows = [
-        {"matrix_rate": rate, "seed": 0, "kl": kl} for rate, kl in zip(RATES, (0.3, None, 0.2), strict=True)
+        {**dict(zip(RATES, rates, strict=True)), "kl": kl}
+        for rates, kl in zip(grid, (0.3, None, 0.4, 0.2), strict=True)
     ]
     monkeypatch.setattr(architectures, "sweep_results", lambda: {"hmm-gru": rows})
     recipes = architectures._recipes()
-    assert recipes["hmm-gru-seed2"].plan.matrix_rate == RATES[2]
-    assert recipes["hmm-lstm-seed2"].plan.matrix_rate == RATES[1]
+    for name, expected in (("hmm-gru-seed2", grid[3]), ("hmm-lstm-seed2", grid[0])):
+        assert tuple(getattr(recipes[name].plan, rate) for rate in RATES) == expected
 
 
 def test_sets_ship_whole():

@@ -1,6 +1,6 @@
 """Every architecture on three tunnels: about the same number of parameters, the same steps, a sweep, three seeds.
 
-The rate of the hidden matrices is the best of ``RATES`` for seed 0 of each pair, read from ``weights/sweeps.json``, which
+The two rates of learning are the best of ``RATES`` for seed 0 of each pair, read from ``weights/sweeps.json``, which
 ``tools/train_weights.py`` writes before it trains the three seeds. The runs are short, so what they tell is who learns
 easily, and a failure here is not a proof that a network cannot.
 """
@@ -17,7 +17,7 @@ from tutorlib.training import TrainingPlan
 
 __all__ = ["ARCHITECTURES", "RATES", "SEEDS", "SETTINGS", "Setting", "sweep_results"]
 
-RATES = (0.006, 0.02, 0.06)  # of the hidden matrices
+RATES = {"matrix_rate": (0.01, 0.04), "embedding_rate": (0.003, 0.03)}
 SEEDS = (0, 1, 2)
 
 
@@ -28,7 +28,7 @@ class Setting:
     Attributes:
         tunnel: name in ``TUNNELS``; ``tunnel_config`` are its arguments.
         parameters: what every network has, to within a tenth.
-        plan: the run, but for the matrices' rate and the seed.
+        plan: the run, but for the rates and the seed.
         models: by name in ``MODELS``, the arguments that give it this size.
     """
 
@@ -45,7 +45,7 @@ SETTINGS = {
         "bijection",
         {"symbols": 20},
         20_000,
-        TrainingPlan(steps=2_000, embedding_rate=0.03, decay=0.6, averaging=0.99),
+        TrainingPlan(steps=2_000, decay=0.6, averaging=0.99),
         {
             "transformer": {"width": 40},
             "lstm": {"width": 44},
@@ -62,7 +62,7 @@ SETTINGS = {
         "hmm",
         {"law": "coded"},
         40_000,
-        TrainingPlan(steps=1_000, embedding_rate=0.03, decay=0.6, averaging=0.99, targets="exact"),
+        TrainingPlan(steps=1_000, decay=0.6, averaging=0.99, targets="exact"),
         {
             "transformer": {"width": 28, "layers": 4, "heads": 4, "positions": "distance", **COLUMNS},
             "lstm": {"width": 46, "layers": 2, **COLUMNS},
@@ -77,9 +77,9 @@ SETTINGS = {
     ),
     "recall": Setting(
         "recall",
-        {"pairs": 8, "queries": 3, "keys": 16, "values": 16},
+        {"pairs": 8, "queries": 8, "keys": 16, "values": 16},
         32_000,
-        TrainingPlan(steps=3_000, embedding_rate=0.03, decay=0.6, averaging=0.99),
+        TrainingPlan(steps=2_000, decay=0.6, averaging=0.99),
         {
             "transformer": {"width": 36, "layers": 2, "heads": 2, "positions": "rotary"},
             "lstm": {"width": 58},
@@ -89,14 +89,15 @@ SETTINGS = {
             "deltanet": {"width": 36, "layers": 2, "heads": 2},
             "mlp-token": {"width": 42, "layers": 2},
             "mlp-sum": {"width": 42, "layers": 2},
-            "mlp-prefix": {"width": 26, "layers": 2},
+            "mlp-prefix": {"width": 22, "layers": 2},
         },
     ),
 }
 
 
 def sweep_results() -> dict[str, list[dict[str, float]]]:
-    """The sweeps that ship: for each pair such as ``hmm-gru``, one entry a rate with its ``kl`` in bits (None: diverged)."""
+    """The sweeps that ship: for each pair such as ``hmm-gru``, one entry a combination of
+    rates with its ``kl`` in bits, None where the run diverged."""
     path = resources.files("tutorlib") / "weights" / "sweeps.json"
     results: dict[str, list[dict[str, float]]] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     return results
@@ -107,9 +108,12 @@ def _recipes() -> dict[str, Recipe]:
     for setting_name, setting in SETTINGS.items():
         for model, config in setting.models.items():
             tried = [row for row in results.get(f"{setting_name}-{model}", []) if row["kl"] is not None]
-            rate = min(tried, key=lambda row: row["kl"])["matrix_rate"] if tried else RATES[1]
+            best = (
+                min(tried, key=lambda row: row["kl"]) if tried else {name: RATES[name][0] for name in RATES}
+            )
+            rates: dict[str, Any] = {rate: best[rate] for rate in RATES}
             for seed in SEEDS:
-                plan = replace(setting.plan, matrix_rate=rate, seed=seed)
+                plan = replace(setting.plan, **rates, seed=seed)
                 name = f"{setting_name}-{model}-seed{seed}"
                 recipes[name] = Recipe(setting.tunnel, setting.tunnel_config, model, config, plan)
     return recipes

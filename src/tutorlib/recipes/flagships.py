@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tutorlib.recipes.base import Recipe
+from tutorlib.snapshots import spread
 from tutorlib.training import TrainingPlan
 
 __all__ = ["FLAGSHIPS"]
@@ -37,6 +38,10 @@ def filtering(steps: int, batch: int | tuple[int, ...] = 64, targets: str = "exa
     )
 
 
+SAMPLED = TrainingPlan(
+    steps=6_000, batch=(64, 128), matrix_rate=0.02, embedding_rate=0.03, decay=0.6, averaging=0.998
+)
+
 V20, V8 = {"symbols": 20}, {"symbols": 8}
 FLAGSHIPS = {
     "bijection-v20": Recipe("bijection", V20, "transformer", {"width": 32}, LONG),
@@ -59,5 +64,38 @@ FLAGSHIPS = {
     "hmm-sticky": Recipe("hmm", {"law": "sticky"}, "transformer", FILTER, filtering(12_000)),
     "hmm-coded-sampled": Recipe(
         "hmm", {"law": "coded"}, "transformer", FILTER, filtering(9_000, (64, 128), targets="sampled")
+    ),
+    "recall": Recipe(
+        "recall",
+        {"pairs": 16, "queries": 8, "keys": 32, "values": 32},
+        "transformer",
+        {"width": 64, "layers": 2, "heads": 4, "positions": "rotary"},
+        TrainingPlan(steps=6_000, matrix_rate=0.02, embedding_rate=0.003, decay=0.6, averaging=0.998),
+    ),
+    "coin": Recipe("coin", {}, "transformer", {"width": 32, "layers": 2}, SAMPLED),
+    "mess3": Recipe(
+        "mess3",
+        {},
+        "transformer",
+        {"width": 32, "layers": 4, "heads": 2, "positions": "distance", "context": 64},
+        SAMPLED,
+    ),
+    "model-selection": Recipe(
+        "model_selection",
+        {},
+        "transformer",
+        {"width": 64, "layers": 3, "heads": 4, "positions": "rotary"},
+        TrainingPlan(steps=8_000, matrix_rate=0.02, embedding_rate=0.003, decay=0.6, averaging=0.998),
+    ),
+    "bijection-v20-watched": Recipe(
+        "bijection", V20, "transformer", {"width": 32}, SHORT, snapshots=tuple(spread(6_000))
+    ),
+    "hmm-watched": Recipe(
+        "hmm",
+        {"law": "coded"},
+        "transformer",
+        FILTER | {"width": 32, "layers": 3},
+        filtering(4_000),
+        snapshots=tuple(spread(4_000, each=4)),
     ),
 }
