@@ -88,7 +88,7 @@ def belief_trail(beliefs: ArrayLike, names: Sequence[str], labels: Sequence[str]
     Args:
         beliefs: ``[time, 3]``, each summing to 1.
         names: of the three corners: top, left, right.
-        labels: one for each belief.
+        labels: one for each belief; they are listed, and the dots carry their numbers from 0.
     """
     table = _three(beliefs, "beliefs")
     if len(labels) != len(table):
@@ -97,19 +97,13 @@ def belief_trail(beliefs: ArrayLike, names: Sequence[str], labels: Sequence[str]
     _triangle(ax, names)
     at = table @ CORNERS  # [time, xy]
     ax.plot(at[:, 0], at[:, 1], color=COLOURS["exact"], lw=1.2, alpha=0.6, zorder=2)
-    ax.scatter(at[:, 0], at[:, 1], color=COLOURS["exact"], s=45, zorder=3)
-    middle = CORNERS.mean(0)
-    for point, label in zip(at, labels, strict=True):
-        inside = 1 if point[0] <= middle[0] else -1  # words beside the dot, towards the middle
-        ax.annotate(
-            label,
-            point.tolist(),
-            xytext=(8 * inside, 0),
-            textcoords="offset points",
-            ha="left" if inside > 0 else "right",
-            va="center",
-            fontsize=9.5,
+    ax.scatter(at[:, 0], at[:, 1], color=COLOURS["exact"], s=150, zorder=3)
+    for t, point in enumerate(at.tolist()):
+        ax.text(
+            *point, str(t), color="white", ha="center", va="center", fontsize=8.5, weight="bold", zorder=4
         )
+    key = "\n".join(f"{t}  {label}" for t, label in enumerate(labels))
+    ax.text(-0.03, 0.9, key, va="top", fontsize=9.5, linespacing=1.35)
     return fig
 
 
@@ -157,7 +151,7 @@ def over_time(
     styles = ((COLOURS["exact"], "o-"), (COLOURS["second"], "s--"))
     for (name, curve), (colour, style) in zip(curves.items(), styles, strict=False):
         ax.plot(times, curve, style, color=colour, ms=5, label=name)
-    ax.set_xticks(times.tolist(), symbols, rotation=60, fontsize=9)
+    ax.set_xticks(times.tolist(), symbols, rotation=90, fontsize=9)
     ax.set(ylim=(-0.03, 1.03), ylabel=f"chance: {state}", xlim=(-0.5, len(symbols) - 0.5))
     ax.set_title(f"Shaded: he really {state}", fontsize=10.5, weight="normal")
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
