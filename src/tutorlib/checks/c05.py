@@ -73,7 +73,7 @@ one_gap = expect_number(
         math.log2(2 * LOW_VOICE): "This is one term alone. Average over both voices, with one half each.",
         2 * GAP: "Each term has the weight one half.",
     },
-    "The gap is sum_k s_k log2(s_k / r_k), with s = one half for both voices and r from the first exercise.",
+    "The gap is sum_k q_k log2(q_k / r_k), with q = one half for both voices and r from the first exercise.",
 )
 
 # ---------------------------------------------------------------- 05-e: an EM step from a gradient
