@@ -1,4 +1,4 @@
-"""Figures of chapter 05: who said what, the bound below the log likelihood, traces, and paths on its landscape."""
+"""Figures of chapter 05: who said what, the bound below the log likelihood, and paths on its landscape."""
 
 from __future__ import annotations
 
@@ -10,15 +10,10 @@ from matplotlib.figure import Figure
 from tutorlib.bits import ArrayLike, as_tensor, probabilities
 from tutorlib.figures.style import COLOURS, new_figure
 
-__all__ = ["bound", "landscape", "room", "traces"]
+__all__ = ["bound", "landscape", "room"]
 
 VOICES = COLOURS["exact"], COLOURS["third"], COLOURS["good"]
-LINES = (
-    (COLOURS["exact"], "-"),
-    (COLOURS["model"], "--"),
-    (COLOURS["good"], "-."),
-    (COLOURS["reference"], ":"),
-)
+LINES = ((COLOURS["model"], "--"), (COLOURS["good"], "-."), (COLOURS["reference"], ":"))
 
 
 def room(
@@ -44,7 +39,7 @@ def room(
         )
     low, high = float(x.min()) - 24, float(x.max()) + 26
     grid = torch.linspace(low, high, 200, dtype=torch.float64)
-    fig, axes = new_figure(max(3.4, 2.6 * len(panels)), 2.5, columns=len(panels), sharey=True, squeeze=False)
+    fig, axes = new_figure(max(6.8, 2.4 * len(panels)), 2.6, columns=len(panels), sharey=True, squeeze=False)
     for ax, (title, centres, shares) in zip(axes[0], panels, strict=True):
         voices = as_tensor(centres, "centres")
         bottom = torch.zeros(len(x), dtype=torch.float64)
@@ -63,7 +58,10 @@ def room(
         for voice, (centre, colour) in enumerate(zip(voices.tolist(), VOICES, strict=False)):
             ax.plot(grid, 1.25 + torch.exp(-((grid - centre) ** 2) / (2 * width**2)), color=colour)
             ax.plot([centre, centre], [0, 2.25], color=colour, lw=1.2, ls=":")
-            ax.text(centre, 2.3, str(voice + 1), ha="center", color=COLOURS["ink"], weight="bold")
+            # Voices that sit on one spot share a label.
+            here = [str(other + 1) for other, at in enumerate(voices.tolist()) if abs(at - centre) < 4]
+            if here[0] == str(voice + 1):
+                ax.text(centre, 2.3, ", ".join(here), ha="center", color=COLOURS["ink"], weight="bold")
         ax.set_title(title, fontsize=11)
         ax.set(xlim=(low, high), ylim=(0, 2.6), xlabel="pitch, Hz", yticks=[])
         ax.grid(False)
@@ -97,30 +95,13 @@ def bound(
     fig, ax = new_figure(6.6, 3.7)
     ax.plot(x, y, color=COLOURS["ink"], lw=2.6, label="log likelihood")
     for (name, values), touch, top, (colour, style) in zip(
-        bounds.items(), touches, tops, LINES[1:], strict=False
+        bounds.items(), touches, tops, LINES, strict=False
     ):
         ax.plot(x, as_tensor(values, name), color=colour, ls=style, label=name)
         ax.plot(*touch, "o", color=colour, ms=8)
         ax.plot(*top, "^", color=colour, ms=8)
     ax.set(ylim=(floor, float(y.max()) + 2), xlabel="centre of voice 1, Hz", ylabel="bits")
-    ax.legend(fontsize=9, loc="lower left", frameon=False)
-    return fig
-
-
-def traces(runs: Mapping[str, ArrayLike]) -> Figure:
-    """Log likelihood in bits after each round of EM, a line for each start, at most four.
-
-    Args:
-        runs: a name and the trace ``[round + 1]`` of each start.
-    """
-    if not 0 < len(runs) <= len(LINES):
-        raise ValueError(f"runs: expected 1 to {len(LINES)}, got {len(runs)}")
-    fig, ax = new_figure(6.2, 3.0)
-    for (name, values), (colour, style) in zip(runs.items(), LINES, strict=False):
-        trace = as_tensor(values, name)
-        ax.plot(range(len(trace)), trace, color=colour, ls=style, marker="o", ms=4, label=name)
-    ax.set(xlabel="round", ylabel="log likelihood, bits")
-    ax.legend(fontsize=9, loc="lower right", frameon=False)
+    ax.legend(fontsize=9, loc="upper right", frameon=False)
     return fig
 
 
@@ -141,7 +122,7 @@ def landscape(
     fig, ax = new_figure(5.4, 4.8)
     ax.contour(x, x, z.T, levels=levels, colors=COLOURS["reference"], linewidths=0.8, linestyles="solid")
     ax.plot(x[[0, -1]], x[[0, -1]], color=COLOURS["ink"], lw=1, ls=":")
-    marks = zip(paths.items(), ("o", "s", "^"), LINES[1:], strict=False)
+    marks = zip(paths.items(), ("o", "s", "^"), LINES, strict=False)
     for (name, path), mark, (colour, _) in marks:
         steps = as_tensor(path, name).detach()
         ax.plot(steps[:, 0], steps[:, 1], color=colour, marker=mark, ms=5, lw=1.6, label=name)
