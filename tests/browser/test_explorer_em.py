@@ -190,9 +190,8 @@ def test_a_start_is_dragged_by_mouse(show, voice):
     page, start = show(), [150, 170]
     press(page, "E")
     scale = page.locator("svg.room").bounding_box()["width"] / 340 * WIDTH / (HIGH - LOW)  # pixels a hertz
-    # The outer side of the knob, since the two knobs overlap.
     x, y = knob(page, voice)
-    page.mouse.move(x + (6 if voice else -6), y)
+    page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x + 5, y + 30)
     page.mouse.move(x + (40 if voice else -40) * scale, y + 60)
@@ -204,6 +203,19 @@ def test_a_start_is_dragged_by_mouse(show, voice):
     page.mouse.up()
     page.mouse.move(x, y)
     Twin(start=start).agree(page)
+
+
+def test_voices_with_one_centre_can_both_be_taken(show):
+    for voice, pitch in ((0, 120), (1, 200)):
+        page = show()
+        page.locator('[data-preset="1"]').click()
+        scale = page.locator("svg.room").bounding_box()["width"] / 340 * WIDTH / (HIGH - LOW)
+        x, y = knob(page, voice)
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + (pitch - 160) * scale, y)
+        page.mouse.up()
+        Twin(start=[pitch, 160] if voice == 0 else [160, pitch]).agree(page)
 
 
 def test_a_start_is_dragged_by_touch_and_the_page_stays(show):

@@ -1,5 +1,5 @@
 // Pitches in hertz run along the picture; bells stand above, a bar for each sentence below.
-const LOW = 80, HIGH = 260, LEFT = 20, WIDTH = 300, BELL = 120, PEAK = 84, BAR_TOP = 150, BAR_BOTTOM = 250;
+const LOW = 80, HIGH = 260, LEFT = 20, WIDTH = 300, BELL = 120, PEAK = 84, BAR_TOP = 150, BAR_BOTTOM = 250, STAGGER = 24;
 const TRACE = {left: 58, right: 330, top: 24, bottom: 214};
 
 const minus = (x, digits) => x.toFixed(digits).replace("-", "−");
@@ -60,12 +60,11 @@ function bars(pitches, shares) {
 }
 
 function grips(centres) {
-  const y = BELL - PEAK;
   return centres.map((centre, voice) => {
-    const x = place(centre).toFixed(2);
+    const x = place(centre).toFixed(2), y = BELL - PEAK + STAGGER * voice;
     return `<g class="grip voice-${voice}" data-grip="${voice}">` +
-      `<line x1="${x}" y1="${y.toFixed(2)}" x2="${x}" y2="${BAR_BOTTOM.toFixed(2)}"></line>` +
-      `<circle class="reach" cx="${x}" cy="${y.toFixed(2)}" r="20"></circle>` +
+      `<line x1="${x}" y1="${(BELL - PEAK).toFixed(2)}" x2="${x}" y2="${BAR_BOTTOM.toFixed(2)}"></line>` +
+      `<circle class="reach" cx="${x}" cy="${y.toFixed(2)}" r="16"></circle>` +
       `<circle class="knob" cx="${x}" cy="${y.toFixed(2)}" r="9"></circle>` +
       `<text x="${x}" y="${(y + 4.5).toFixed(2)}" text-anchor="middle">${voice + 1}</text></g>`;
   }).join("");

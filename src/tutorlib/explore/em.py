@@ -13,6 +13,7 @@ __all__ = ["EMSteps"]
 # The same numbers stand in em.js. Pitches run along the picture; bells stand above, a bar for each sentence below.
 LOW, HIGH, LEFT, WIDTH = 80, 260, 20, 300
 BELL, PEAK, BAR_TOP, BAR_BOTTOM = 120, 84, 150, 250
+STAGGER = 24  # knobs stand at different heights, so that voices with one centre can be told apart and taken
 TRACE = {"left": 58, "right": 330, "top": 24, "bottom": 214}
 
 PRESETS: list[dict[str, Any]] = [
@@ -81,11 +82,11 @@ def _grips(start: list[float]) -> str:
     """One line and knob for each voice, as ``grips`` draws them."""
     parts = []
     for voice, centre in enumerate(start):
-        x, y = _place(centre), BELL - PEAK
+        x, y = _place(centre), BELL - PEAK + STAGGER * voice
         parts.append(
             f'<g class="grip voice-{voice}" data-grip="{voice}">'
-            f'<line x1="{x:.2f}" y1="{y:.2f}" x2="{x:.2f}" y2="{BAR_BOTTOM:.2f}"></line>'
-            f'<circle class="reach" cx="{x:.2f}" cy="{y:.2f}" r="20"></circle>'
+            f'<line x1="{x:.2f}" y1="{BELL - PEAK:.2f}" x2="{x:.2f}" y2="{BAR_BOTTOM:.2f}"></line>'
+            f'<circle class="reach" cx="{x:.2f}" cy="{y:.2f}" r="16"></circle>'
             f'<circle class="knob" cx="{x:.2f}" cy="{y:.2f}" r="9"></circle>'
             f'<text x="{x:.2f}" y="{y + 4.5:.2f}" text-anchor="middle">{voice + 1}</text></g>'
         )
