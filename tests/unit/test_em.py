@@ -176,6 +176,9 @@ def test_fit_stops_when_it_gains_too_little():
     assert found.converged and gains[-1] < 1e-6 and (gains[:-1] >= 1e-6).all()
     assert float(found.trace[0]) == float(em.log_likelihood(PITCHES, start))
     assert float(found.trace[-1]) == float(em.log_likelihood(PITCHES, found.mixture))
+    for factor, rounds in ((1.01, 4), (0.99, 5)):  # a little more, then a little less than round 4 gains
+        stopped = em.fit(PITCHES, start, tolerance=factor * float(gains[3]), learn="centres")
+        assert len(stopped.trace) - 1 == rounds
     cut = em.fit(PITCHES, start, rounds=2, learn="centres")
     assert not cut.converged and torch.equal(cut.trace, found.trace[:3])
 
