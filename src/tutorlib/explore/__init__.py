@@ -7,5 +7,6 @@ page, GitHub or a reader without JavaScript still see a picture.
 from tutorlib.explore.base import Explorer
 from tutorlib.explore.bijection import EliminationGame
 from tutorlib.explore.counting import UnitSquare
+from tutorlib.explore.guests import GuestRoom
 
-__all__ = ["EliminationGame", "Explorer", "UnitSquare"]
+__all__ = ["EliminationGame", "Explorer", "GuestRoom", "UnitSquare"]
