@@ -48,7 +48,7 @@ SCORE = math.log(4)
 
 added_score = expect_number(
     SCORE,
-    "Right: a factor in front of the exponential is a summand inside it. The coin below gives its first toss a weight "
+    "Right: a factor in front of the exponential is a summand inside it. The coin's network gives its first toss a weight "
     "in the same way.",
     {
         2.0: "This is in bits. A softmax takes powers of e, so its scores are in nats.",

@@ -1,6 +1,6 @@
 // A room of guests. Keys, query and scores are those of guests.py, which draws the first state alike.
 const LEFT = 44, TOP = 12, WIDE = 280, HIGH = 210;
-const RANGE = {red: [0, 100], height: [150, 200], heat: [-20, 20]};
+const RANGE = {red: [0, 100], height: [150, 200], heat: [-20, 40]};
 
 const minus = words => words.replace("-", "−");
 const sum = numbers => numbers.reduce((total, number) => total + number, 0);

@@ -36,7 +36,7 @@ MODES = {
 SLIDERS = (
     ("red", "Redness of the shirt you saw", 0, 100),
     ("height", "Height you saw", 150, 200),
-    ("heat", "Temperature (variance of the noise)", -20, 20),
+    ("heat", "Temperature (variance of the blur)", -20, 40),
 )
 
 

@@ -180,7 +180,7 @@ def weights_by_position(panels: Mapping[str, Tensor], labels: Sequence[Sequence[
         panels: title -> weights ``[positions]``.
         labels: for each panel the names of its positions.
     """
-    fig, axes = new_figure(4.3 * len(panels), 2.5, columns=len(panels), squeeze=False)
+    fig, axes = new_figure(4.3 * len(panels), 2.5, columns=len(panels), sharey=True, squeeze=False)
     for ax, (title, weights), names in zip(axes[0], panels.items(), labels, strict=True):
         share = probabilities(weights.detach(), name="weights")
         places = torch.arange(len(share))
@@ -188,6 +188,6 @@ def weights_by_position(panels: Mapping[str, Tensor], labels: Sequence[Sequence[
         for place, height in zip(places.tolist(), share.tolist(), strict=True):
             ax.text(place, height, f"{height:.3f}", ha="center", va="bottom", fontsize=8)
         ax.set_xticks(places.tolist(), names)
-        ax.set(title=title, ylim=(0, 1.18 * float(share.max())))
-    axes[0, 0].set_ylabel("weight")
+        ax.set_title(title)
+    axes[0, 0].set(ylabel="weight", ylim=(0, 1.18 * max(float(weights.max()) for weights in panels.values())))
     return fig
