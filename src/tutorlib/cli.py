@@ -16,13 +16,18 @@ from typing import TypeVar
 
 import torch
 
-from tutorlib import __version__, checkpoints
+from tutorlib import __version__, checkpoints, snapshots
 from tutorlib.evaluation import MEASURES, Evaluation, equivalent_window, evaluate, ladder
 from tutorlib.models import count_parameters
 from tutorlib.recipes import RECIPES, changed
 from tutorlib.training import TrainingPlan, best_device, sweep, train, usable_device
 
 Number = TypeVar("Number", int, float)
+TARGETS = {
+    "sampled": "sampled answers",
+    "one-step": "the law of each answer given the true state before it",
+    "exact": "the exact posterior",
+}
 EVALUATION_SEED = 20_251_227  # not a training seed, so the sequences are fresh
 
 
@@ -98,8 +103,17 @@ def _train(options: argparse.Namespace) -> int:
     model, tunnel = recipe.build()
     folder = Path(options.out)
     print(f"training {options.recipe} on {device}; stop it at any time, the same command goes on")
+    keep = snapshots.recorder(folder / f"{options.recipe}.steps", recipe.snapshots)
+    keep(0, model)
     run = train(
-        model, tunnel, recipe.plan, device=device, folder=folder / f"{options.recipe}.state", progress=True
+        model,
+        tunnel,
+        recipe.plan,
+        device=device,
+        folder=folder / f"{options.recipe}.state",
+        progress=True,
+        log_every=10 if recipe.snapshots else 100,
+        on_log=keep,
     )
     raw = measure(evaluate(model, tunnel, sequences=4096, generator=_generator(EVALUATION_SEED)))
     kept, measured = "last", raw
@@ -114,7 +128,7 @@ def _train(options: argparse.Namespace) -> int:
     card = {
         "recipe": options.recipe,
         "command": " ".join(["tutorlib train", options.recipe, *(f"--set {c}" for c in options.changes)]),
-        "targets": "sampled answers, fresh sequences at every step",
+        "targets": f"{TARGETS[recipe.plan.targets]}, fresh sequences at every step",
         "plan": recipe.plan.facts(),
         "weights": kept,
         "core_seconds": round(run.core_seconds),
@@ -129,6 +143,11 @@ def _train(options: argparse.Namespace) -> int:
     }
     path = checkpoints.save(folder / options.recipe, model, tunnel, card)
     print(f"wrote {path} and its card")
+    if recipe.snapshots:
+        kept_at = snapshots.save(
+            folder / options.recipe, folder / f"{options.recipe}.steps", model, tunnel, card
+        )
+        print(f"wrote {kept_at} and its card")
     for key, value in measured.items():
         print(f"  {key:28s} {value:.6f}")
     return 0
