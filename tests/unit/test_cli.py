@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import tutorlib
-from tutorlib import checkpoints, cli
+from tutorlib import checkpoints, cli, doctor
 from tutorlib.evaluation import evaluate
 from tutorlib.recipes import RECIPES
 
@@ -192,12 +192,12 @@ def test_doctor_says_what_is_wrong(capsys, monkeypatch):
         raise checkpoints.CheckpointError(f"checkpoint {name}: the weights are damaged")
 
     monkeypatch.setattr(checkpoints, "load", damaged)
-    monkeypatch.setattr(cli, "train", lambda *a, **k: None)
+    monkeypatch.setattr(doctor, "train", lambda *a, **k: None)
     assert cli.main(["doctor"]) == 1
     out = capsys.readouterr().out
     assert "FAILED" in out and "bijection-v8: the weights are damaged" in out
     assert f"{len(checkpoints.available()) + 1} failed" in out
-    assert cli._version("no-such-package") == "missing"
+    assert doctor.version("no-such-package") == "missing"
 
 
 def test_without_git_the_revision_is_unknown(monkeypatch):
