@@ -67,8 +67,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     sub.add_argument("--gaps", action="store_true", help="add the permutation gap and the martingale gap")
     sub.set_defaults(run=_evaluate)
 
-    sub = commands.add_parser("scorecard", help="evaluate every checkpoint that ships, beside the paper's claims")
-    sub.add_argument("--sequences", type=int, default=SEQUENCES, help="fresh sequences (default: %(default)s)")
+    sub = commands.add_parser(
+        "scorecard", help="evaluate every checkpoint that ships, beside the paper's claims"
+    )
+    sub.add_argument(
+        "--sequences", type=int, default=SEQUENCES, help="fresh sequences (default: %(default)s)"
+    )
     sub.add_argument("--out", default="runs", help="folder of scorecard.md and .json (default: %(default)s)")
     sub.set_defaults(run=_scorecard)
 

@@ -39,7 +39,12 @@ def arguments(text: str) -> dict[str, Any]:
         call = ast.parse(f"f({text})", mode="eval").body
     except (SyntaxError, ValueError) as error:
         raise ValueError(wrong) from error
-    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args or not call.keywords:
+    if (
+        not isinstance(call, ast.Call)
+        or not isinstance(call.func, ast.Name)
+        or call.args
+        or not call.keywords
+    ):
         raise ValueError(wrong)
     values: dict[str, Any] = {}
     for keyword in call.keywords:

@@ -27,6 +27,7 @@ STYLE = """
 }
 """
 
+
 @dataclass(frozen=True)
 class CardRow:
     """A row of a table that becomes a card on a narrow screen.

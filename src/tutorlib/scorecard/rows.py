@@ -29,6 +29,7 @@ __all__ = ["SEQUENCES", "measure_rows", "number"]
 SEQUENCES = 2048  # 80 small networks in three minutes on two cores
 MEASURED = ("entropy_error", "kl", "total_variation", "impossible", "accuracy")
 LADDER_SEQUENCES, GAP_SEQUENCES, GAP_POSITIONS = 1024, 512, 8
+FLOOR = 1e-6  # below, a measure of a network in single precision is noise
 LONGER = (1.5, 2.5)  # times the training length: 30 and 50 for an HMM of 20, as in the paper
 
 # Other laws that a tunnel can be asked under, as changes of its arguments. One that is its own, or does not fit, is
@@ -230,10 +231,10 @@ def _spread(found: Sequence[Evaluation], measure: str) -> Facts:
 
 
 def number(value: float) -> float | str:
-    """Four digits, so that another processor writes the same; rounding noise below 1e-12 is 0; infinity is ``"inf"``."""
+    """Four digits, and 0 below ``FLOOR``, so that another processor writes the same; infinity is ``"inf"``."""
     if math.isinf(value):
         return "inf"  # JSON has no infinity
-    return float(f"{value:.4g}") if abs(value) > 1e-12 else 0.0
+    return float(f"{value:.4g}") if abs(value) >= FLOOR else 0.0
 
 
 def _mean(values: Sequence[float]) -> float:
