@@ -54,10 +54,10 @@ def _reading(rows: Sequence[Facts]) -> list[str]:
         fewest = min(len(row["checkpoints"]) for row in sets)
         text.append(
             f"{len(sets)} rows are sets of runs that differ in the seed alone. Their intervals are over seeds and "
-            "sequences: draw seeds, then sequences for each seed drawn. Each run has sequences of its own. The smallest set has "
-            f"{fewest} seeds. So few tell little: a bootstrap cannot leave the runs that it has, so the interval ends about "
-            "at the lowest and the highest run, and the range of these holds the median of all possible runs with "
-            f"probability {1 - 2.0 ** (1 - fewest):.2f}, not 0.95. Lowest and highest run are printed too."
+            "sequences: draw seeds, then sequences for each seed drawn. Each run has sequences of its own. The smallest "
+            f"set has {fewest} seeds. So few tell little. A bootstrap cannot leave the runs that it has, so the "
+            "interval ends about at the lowest and the highest run, and the range of these holds the median of all "
+            f"possible runs with probability {1 - 2.0 ** (1 - fewest):.2f}, not 0.95. Both are printed."
         )
     text += [
         "- **Entropy MAE**: [mean distance in bits](glossary.md#entropy-mae) between the entropy of the answer and that of "

@@ -193,8 +193,8 @@ def recalls(need: str, bound: float, partly: float) -> Rule:
         return Finding(verdict, f"accuracy {about(best, 'accuracy')}", {"pairs": best["tunnel"].get("pairs")})
 
     words = (
-        f"Holds if the best {need} here gives at least {percent(bound)} of the answers right, at the lower end of its interval; "
-        f"in part if at least {percent(partly)} in the mean; otherwise it does not hold."
+        f"Holds if the best {need} here gives at least {percent(bound)} of the answers right, at the lower end of its "
+        f"interval; in part if at least {percent(partly)} in the mean; otherwise it does not hold."
     )
     return Rule(words, decide)
 
@@ -216,7 +216,8 @@ def names_no_value(need: str, bound: float) -> Rule:
 
     words = (
         f"Holds if the best {need} here gives at most twice as many right answers as an observer who names one of the "
-        f"values shown, at the upper end of its interval; does not hold if it gives at least {percent(bound)}; otherwise in part."
+        f"values shown, at the upper end of its interval; does not hold if it gives at least {percent(bound)}; "
+        "otherwise in part."
     )
     return Rule(words, decide)
 
@@ -239,10 +240,11 @@ def counts(kinds: dict[str, int], bijection: float, hmm: float, recall: float) -
         return Finding(verdict, here, {"right": sum(right), "all": len(right)})
 
     words = (
-        f"A kind of network has a primitive if its best here has an entropy MAE of at most {bijection:g} bit (bijection) or "
-        f"{hmm:g} bit (HMM), upper end, or {percent(recall)} right answers (recall), lower end: the weakest numbers that the "
-        f"paper counts as a success. Holds if the counts are {', '.join(f'{kind} {n}' for kind, n in kinds.items())}; in part if "
-        "some of them are; otherwise it does not hold."
+        f"A kind of network has a primitive if its best here has an entropy MAE of at most {bijection:g} bit (bijection) "
+        f"or {hmm:g} bit (HMM), upper end, the largest errors that the paper counts as a success; or at least "
+        f"{percent(recall)} right answers (recall), lower end, more than the 97.8 % that it counts as half of one. Holds if "
+        f"the counts are {', '.join(f'{kind} {n}' for kind, n in kinds.items())}; in part if some of them are; otherwise it "
+        "does not hold."
     )
     return Rule(words, decide)
 
