@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import torch
 
-from tutorlib import __version__, checkpoints
+from tutorlib import __version__, checkpoints, snapshots
 from tutorlib.doctor import doctor
 from tutorlib.evaluation import Evaluation, evaluate
 from tutorlib.recipes import RECIPES, changed
@@ -23,12 +23,12 @@ from tutorlib.scorecard import SEQUENCES, measure_all, write
 from tutorlib.training import best_device, sweep, train, usable_device
 
 Number = TypeVar("Number", int, float)
-EVALUATION_SEED = 20_251_227  # not a training seed, so the sequences are fresh
 TARGETS = {
-    "sampled": "sampled answers, fresh sequences at every step",
-    "one-step": "law of the state given the true state before it, fresh sequences at every step",
-    "exact": "exact posterior, fresh sequences at every step",
+    "sampled": "sampled answers",
+    "one-step": "the law of each answer given the true state before it",
+    "exact": "the exact posterior",
 }
+EVALUATION_SEED = 20_251_227  # not a training seed, so the sequences are fresh
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -119,8 +119,17 @@ def _train(options: argparse.Namespace) -> int:
     model, tunnel = recipe.build()
     folder = Path(options.out)
     print(f"training {options.recipe} on {device}; stop it at any time, the same command goes on")
+    keep = snapshots.recorder(folder / f"{options.recipe}.steps", recipe.snapshots)
+    keep(0, model)
     run = train(
-        model, tunnel, recipe.plan, device=device, folder=folder / f"{options.recipe}.state", progress=True
+        model,
+        tunnel,
+        recipe.plan,
+        device=device,
+        folder=folder / f"{options.recipe}.state",
+        progress=True,
+        log_every=10 if recipe.snapshots else 100,
+        on_log=keep,
     )
     raw = measure(evaluate(model, tunnel, sequences=4096, generator=_generator(EVALUATION_SEED)))
     kept, measured = "last", raw
@@ -135,7 +144,7 @@ def _train(options: argparse.Namespace) -> int:
     card = {
         "recipe": options.recipe,
         "command": " ".join(["tutorlib train", options.recipe, *(f"--set {c}" for c in options.changes)]),
-        "targets": TARGETS[recipe.plan.targets],
+        "targets": f"{TARGETS[recipe.plan.targets]}, fresh sequences at every step",
         "plan": recipe.plan.facts(),
         "weights": kept,
         "core_seconds": round(run.core_seconds),
@@ -150,6 +159,11 @@ def _train(options: argparse.Namespace) -> int:
     }
     path = checkpoints.save(folder / options.recipe, model, tunnel, card)
     print(f"wrote {path} and its card")
+    if recipe.snapshots:
+        kept_at = snapshots.save(
+            folder / options.recipe, folder / f"{options.recipe}.steps", model, tunnel, card
+        )
+        print(f"wrote {kept_at} and its card")
     for key, value in measured.items():
         print(f"  {key:28s} {value:.6f}")
     return 0

@@ -13,7 +13,18 @@ RANKS = {
     **dict.fromkeys(["bits", "bayes"], 0),
     **dict.fromkeys(["tunnels", "models", "handset"], 1),
     **dict.fromkeys(
-        ["training", "recipes", "optimisers", "evaluation", "checkpoints", "geometry", "gradients", "em"], 2
+        [
+            "training",
+            "recipes",
+            "optimisers",
+            "evaluation",
+            "checkpoints",
+            "snapshots",
+            "geometry",
+            "gradients",
+            "em",
+        ],
+        2,
     ),
     **dict.fromkeys(["llm"], 3),
     **dict.fromkeys(["figures", "explore", "course", "checks", "verdicts", "scorecard"], 4),

@@ -208,7 +208,7 @@ def test_without_git_the_revision_is_unknown(monkeypatch):
 def test_every_recipe_builds():
     for name, recipe in RECIPES.items():
         model, tunnel = recipe.build()
-        assert model.vocab == tunnel.vocab and model.context == tunnel.length, name
+        assert model.vocab == tunnel.vocab and model.context >= tunnel.length, name
 
 
 def test_as_a_program():
