@@ -12,7 +12,10 @@ from tutorlib.verdicts import VERDICTS
 
 __all__ = ["HOLDS", "IN_PART", "NOT", "UNTESTED", "Claim", "Evidence", "Finding", "Need", "Rule", "judge"]
 
-HOLDS, IN_PART, NOT, UNTESTED = VERDICTS
+HOLDS = VERDICTS[0]
+IN_PART = VERDICTS[1]
+NOT = VERDICTS[2]
+UNTESTED = VERDICTS[3]
 
 NAMES = {"": "network", "lstm": "LSTM", "gru": "GRU", "mamba": "Mamba", "mlp": "MLP", "deltanet": "DeltaNet"}
 
