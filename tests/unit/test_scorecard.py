@@ -165,7 +165,11 @@ def test_other_laws_and_gaps_where_the_tunnel_has_them(card):
     coins = row_of(card, "toss")["laws"]
     assert [found["changes"]["sampled_from"] for found in coins] == [[5.0, 2.0], [0.5, 0.5]]
     assert all(found["prior_cost"]["mean"] > 0.001 for found in coins)
-    assert {"sampled_from": None} in [found["changes"] for found in row_of(card, "wrong")["laws"]]
+    own, *others = row_of(card, "wrong")["laws"]
+    assert own["changes"] == {} and own["prior_cost"]["mean"] > 0.001
+    assert own["kl"] == row_of(card, "wrong")["measures"]["kl"], "the same sequences, the same exact answer"
+    assert {"sampled_from": None} in [found["changes"] for found in others]
+    assert "the law of training" in page(card) and "sampled from the prior" in page(card)
     gaps = row_of(card, "toss")["gaps"]
     assert gaps.keys() == {"permutation_kl", "permutation_tv", "martingale_kl", "martingale_tv"}
     assert all(found["mean"] > 0 for found in gaps.values())
@@ -267,7 +271,7 @@ def test_the_page_says_everything(card):
     ):
         assert words in text
     assert "probability 0.50, not 0.95" in text, "two seeds"
-    assert "4 of the 5 rows are one training run each" in text
+    assert "4 of the 5 rows are one training run." in text
     for kind in ("Permutation gap", "Martingale gap", "Price of the prior", "right answers"):
         assert kind in text
     for claim in card["claims"]:
@@ -277,7 +281,7 @@ def test_the_page_says_everything(card):
 
 def test_no_text_about_sets_without_sets(names):
     text = page(measure_all(names[:1], sequences=4))
-    assert "1 of the 1 rows are one training run" in text and "draw seeds" not in text
+    assert "Each of the 1 rows is one training run." in text and "draw seeds" not in text
 
 
 def test_tables_that_do_not_fit_are_refused():

@@ -79,9 +79,10 @@ def _errors(rows: Sequence[Facts], name: str, steps: str) -> str:
             CardRow(
                 [
                     cell(_called(row)),
-                    measured(measures["entropy_error"]),
+                    measured(measures["entropy_error"], runs=True),
                     short(row["averaged_first"]),
-                    *(measured(measures[key]) for key in ("kl", "total_variation", "impossible")),
+                    measured(measures["kl"], runs=True),
+                    *(measured(measures[key]) for key in ("total_variation", "impossible")),
                     f"{float(row['window']):.2f} of {row['window_of']} {steps}",
                 ],
                 [("Made", escape(_made(row)))],
@@ -171,7 +172,7 @@ def _laws(rows: Sequence[Facts], name: str) -> list[str]:
         CardRow(
             [
                 cell(_called(row)),
-                cell(", ".join(f"{key} {value}" for key, value in found["changes"].items())),
+                cell(_law(found["changes"])),
                 *(measured(found[key]) for key in ("entropy_error", "kl", "law_kl", "prior_cost")),
             ]
         )
@@ -182,11 +183,19 @@ def _laws(rows: Sequence[Facts], name: str) -> list[str]:
         return []
     heads = ("Network", "Sequences from", "Entropy MAE", "KL", "KL under that law", "Price of the prior")
     return [
-        "Sequences from another law than the one it was trained on. *KL* is from the exact answer of an observer who keeps "
+        "Sequences from other laws than the prior. *KL* is from the exact answer of an observer who keeps "
         "the prior, *KL under that law* from that of an observer who knows the new law, and the last column is the distance "
         "between these two.",
         card_table(heads, lines, label=f"Other laws on {name}", style=""),
     ]
+
+
+def _law(changes: Facts) -> str:
+    if not changes:
+        return "the law of training"
+    return ", ".join(
+        f"{key} {'the prior' if value is None else value}" for key, value in changes.items()
+    ).replace("_", " ")
 
 
 def _gaps(rows: Sequence[Facts], name: str) -> list[str]:

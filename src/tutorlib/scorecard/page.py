@@ -46,9 +46,10 @@ def _reading(rows: Sequence[Facts]) -> list[str]:
         "printed, and 0 below a millionth, where the networks' arithmetic in single precision ends.",
     ]
     if single:
+        which = f"{single} of the {len(rows)} rows are" if sets else f"Each of the {len(rows)} rows is"
         text.append(
-            f"{single} of the {len(rows)} rows are one training run each. Their intervals are over sequences only: they say "
-            "how well this network was measured, and nothing about another run with another [seed](glossary.md#seed)."
+            f"{which} one training run. There the interval is over sequences only: it says how well this network was "
+            "measured, and nothing about another run with another [seed](glossary.md#seed)."
         )
     if sets:
         fewest = min(len(row["checkpoints"]) for row in sets)

@@ -180,12 +180,15 @@ def _longer(group: Group, ladders: Ladders, sequences: int) -> list[Facts]:
 
 def _other_laws(group: Group, sequences: int) -> list[Facts]:
     tunnel, rows = group.tunnel, []
-    for changes in OTHER_LAWS.get(tunnel.name, []):
+    wrong: list[Facts] = (
+        [{}] if getattr(tunnel, "misspecified", False) else []
+    )  # its own law is not its prior
+    for changes in wrong + OTHER_LAWS.get(tunnel.name, []):
         try:
             law = tunnel.changed(**changes)
         except ValueError:  # the authors' header can write one law only
             continue
-        if law.config() == tunnel.config():
+        if changes and law.config() == tunnel.config():
             continue
         found = _evaluations(group, tunnel, sequences, law)
         measures = {key: _spread(found, key) for key in ("entropy_error", "kl", *LAW_MEASURES)}

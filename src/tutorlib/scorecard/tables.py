@@ -15,9 +15,15 @@ STYLE = (
     CARDS
     + """.paper-and-us tbody tr:nth-child(n) { border-top: 0; }
 .paper-and-us tbody tr:nth-child(n):has(> th) { border-top: 1px solid currentColor; }
+.paper-and-us { margin-bottom: 1.4rem; }
 .paper-and-us tbody th { overflow-wrap: anywhere; }
 .paper-and-us td[colspan]::before { content: attr(data-head) ": "; font-weight: bold; }
 .paper-and-us .interval { display: block; font-size: 0.86em; }
+@media (min-width: 601px) {
+  .paper-and-us tbody th { width: 19%; }
+  .paper-and-us td:has(.interval) { min-width: 6em; }
+  .paper-and-us td[data-head="Verdict"] { min-width: 6.5em; }
+}
 @media (max-width: 600px) {
   .paper-and-us tbody tr:nth-child(n):has(> th) { margin-top: 0.8em; }
   .paper-and-us tbody th { font-size: 1.05em; }
@@ -33,13 +39,13 @@ def cell(words: object) -> str:
     return escape(str(words))
 
 
-def measured(spread: Mapping[str, Any] | None) -> str:
-    """A mean over its interval and, for several runs, the lowest and the highest; a dash if nothing was measured."""
+def measured(spread: Mapping[str, Any] | None, runs: bool = False) -> str:
+    """A mean over its interval and, if ``runs``, the lowest and the highest of several; a dash if there is none."""
     if spread is None:
         return "–"
     lines = [text.ends(spread)]
-    if "runs" in spread:
-        runs = [float(run) for run in spread["runs"]]
-        lines.append(f"seeds {text.short(min(runs))} to {text.short(max(runs))}")
+    if runs and "runs" in spread:
+        each = [float(run) for run in spread["runs"]]
+        lines.append(f"seeds {text.short(min(each))} to {text.short(max(each))}")
     below = " ".join(f'<span class="interval">{escape(line)}</span>' for line in lines)
     return f"{escape(text.mean(spread))} {below}"
