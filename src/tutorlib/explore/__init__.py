@@ -6,6 +6,7 @@ page, GitHub or a reader without JavaScript still see a picture.
 
 from tutorlib.explore.base import Explorer
 from tutorlib.explore.bijection import EliminationGame
+from tutorlib.explore.coin import CoinTable
 from tutorlib.explore.counting import UnitSquare
 
-__all__ = ["EliminationGame", "Explorer", "UnitSquare"]
+__all__ = ["CoinTable", "EliminationGame", "Explorer", "UnitSquare"]
