@@ -15,6 +15,7 @@ from tutorlib.explore.tracking import BeliefTriangle
 
 __all__ = [
     "BeliefTriangle",
+    "CoinTable",
     "EMSteps",
     "EliminationGame",
     "Explorer",

@@ -86,8 +86,8 @@ function mount(root, data) {
     });
     find(".sentence").innerHTML = sentence(tosses, mine.belief, right.belief, cost);
     const last = tosses.slice(-40).map(toss => "TH"[toss]).join(" ");
-    find(".row").textContent = tosses.length > 40 ? "… " + last : last || "none yet";
-    find(".row").dataset.tosses = tosses.join("");
+    find(".sequence").textContent = tosses.length > 40 ? "… " + last : last || "none yet";
+    find(".sequence").dataset.tosses = tosses.join("");
     find(".secret").textContent = shown ? `The coin you toss shows heads with ${(coin / 10).toFixed(1)}.` : "";
     const numbers = {"paid-mine": mine.paid[tosses.length], "paid-right": right.paid[tosses.length], cost, limit: most};
     for (const cell of all("[data-number]")) cell.textContent = fixed(numbers[cell.dataset.number], 2);
