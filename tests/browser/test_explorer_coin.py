@@ -22,7 +22,7 @@ def show(show):
 
 
 def number(text):
-    return math.inf if text == "∞" else float(text.replace("−", "-"))
+    return math.inf if text in ("∞", "no limit") else float(text.replace("−", "-"))
 
 
 def tosses_of(page):
@@ -129,7 +129,7 @@ def test_a_coin_is_crossed_out_and_put_back_by_touch(show):
     before = page.locator(".columns").inner_text(), page.locator("table").inner_text()
     coin.tap()
     assert coin.get_attribute("aria-pressed") == "true"
-    assert page.locator('[data-number="limit"]').inner_text() == "∞"
+    assert page.locator('[data-number="limit"]').inner_text() == "no limit"
     assert page.locator(".column:nth-child(10) > .mine").inner_text().endswith("0")
     page.locator('[data-toss="10"]').tap()
     assert_numbers_are_right(page)
@@ -211,7 +211,11 @@ def test_the_curve_is_the_cost_after_each_toss(show):
         float(page.locator(f"path.grid >> nth={i}").get_attribute("d").split()[1].split("H")[0])
         for i in (-1, 0)
     )
-    labels = [number(x) for x in page.locator('svg text[text-anchor="end"]').all_text_contents()[:-1]]
+    labels = sorted({math.floor(min(costs)), 0, math.ceil(max(*costs, 6.54))})
+    written = page.locator('svg text[text-anchor="end"]').all_text_contents()[:-1]
+    assert [number(x) for x in written] == [
+        x for x in labels if x >= 0 or -108 * x >= 14 * (labels[-1] - labels[0])
+    ]
     drawn = [labels[0] + (low - y) / (low - high) * (labels[-1] - labels[0]) for y in heights]
     assert drawn == pytest.approx(costs, abs=0.01)
 

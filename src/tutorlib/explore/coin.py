@@ -121,10 +121,14 @@ def _chart(costs: Sequence[float], most: float) -> str:
         return f"{18 + 108 * (high - cost) / (high - low):.1f}"
 
     line = " ".join(f"{x(n)} {y(cost)}" for n, cost in enumerate(costs))
+
+    def label(cost: int) -> str:
+        if cost < 0 and 108 * -cost < 14 * (high - low):
+            return ""  # it would touch the 0
+        return f'<text x="32" y="{y(cost)}" dy="4" text-anchor="end">{str(cost).replace("-", "−")}</text>'
+
     marks = "".join(
-        f'<path class="grid" d="M40 {y(cost)}H306"></path><text x="32" y="{y(cost)}" dy="4" text-anchor="end">'
-        f"{str(cost).replace('-', '−')}</text>"
-        for cost in sorted({low, 0, high})
+        f'<path class="grid" d="M40 {y(cost)}H306"></path>{label(cost)}' for cost in sorted({low, 0, high})
     )
     return (
         f"{marks}"
