@@ -45,7 +45,7 @@ function chart(costs, most) {
   const low = Math.min(0, Math.floor(Math.min(...finite)));
   const x = n => (40 + 266 * n / across).toFixed(1), y = bits => (18 + 108 * (high - bits) / (high - low)).toFixed(1);
   const marks = [...new Set([low, 0, high])].sort((a, b) => a - b).map(bits =>
-    `<path class="grid" d="M40 ${y(bits)}H306"></path><text x="32" y="${y(bits)}" dy="4" text-anchor="end">${String(bits).replace("-", "−")}</text>`).join("");
+    `<path class="grid" d="M40 ${y(bits)}H306"></path>` + (bits < 0 && 108 * -bits < 14 * (high - low) ? "" : `<text x="32" y="${y(bits)}" dy="4" text-anchor="end">${String(bits).replace("-", "−")}</text>`)).join("");
   const last = finite.length - 1;
   return marks + (Number.isFinite(most) ? `<path class="limit" d="M40 ${y(most)}H306"></path>` : "") +
     `<text x="40" y="146" text-anchor="middle">0</text><text x="306" y="146" text-anchor="middle">${across}</text>` +
@@ -86,11 +86,12 @@ function mount(root, data) {
     });
     find(".sentence").innerHTML = sentence(tosses, mine.belief, right.belief, cost);
     const last = tosses.slice(-40).map(toss => "TH"[toss]).join(" ");
-    find(".row").textContent = tosses.length > 40 ? "… " + last : last || "none yet";
-    find(".row").dataset.tosses = tosses.join("");
+    find(".sequence").textContent = tosses.length > 40 ? "… " + last : last || "none yet";
+    find(".sequence").dataset.tosses = tosses.join("");
     find(".secret").textContent = shown ? `The coin you toss shows heads with ${(coin / 10).toFixed(1)}.` : "";
     const numbers = {"paid-mine": mine.paid[tosses.length], "paid-right": right.paid[tosses.length], cost, limit: most};
     for (const cell of all("[data-number]")) cell.textContent = fixed(numbers[cell.dataset.number], 2);
+    if (most === Infinity) find("[data-number=limit]").textContent = "no limit";
     find("svg").innerHTML = chart(costs, most);
     all("[data-toss], [data-hand]").forEach(button => { button.disabled = tosses.length >= data.most; });
     find("[data-do=show]").setAttribute("aria-pressed", shown);

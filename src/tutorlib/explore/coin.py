@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tutorlib import bayes
+from tutorlib import bayes, bits
 from tutorlib.explore.base import Explorer, asset
 
 __all__ = ["CoinTable"]
@@ -46,7 +46,7 @@ def beliefs(weights: Sequence[float], tosses: Sequence[int]) -> tuple[Tensor, li
     belief, paid = bayes.normalise(list(weights)), [0.0]
     for toss in tosses:
         likelihood = bias if toss else 1 - bias  # [coins]
-        paid.append(paid[-1] - math.log2(bayes.evidence(belief, likelihood)))
+        paid.append(paid[-1] + float(bits.surprise(bayes.evidence(belief, likelihood))))
         belief = bayes.condition(belief, likelihood)
     return belief, paid
 
@@ -117,14 +117,18 @@ def _chart(costs: Sequence[float], most: float) -> str:
     def x(n: float) -> str:
         return f"{40 + 266 * n / across:.1f}"
 
-    def y(bits: float) -> str:
-        return f"{18 + 108 * (high - bits) / (high - low):.1f}"
+    def y(cost: float) -> str:
+        return f"{18 + 108 * (high - cost) / (high - low):.1f}"
 
-    line = " ".join(f"{x(n)} {y(bits)}" for n, bits in enumerate(costs))
+    line = " ".join(f"{x(n)} {y(cost)}" for n, cost in enumerate(costs))
+
+    def label(cost: int) -> str:
+        if cost < 0 and 108 * -cost < 14 * (high - low):
+            return ""  # it would touch the 0
+        return f'<text x="32" y="{y(cost)}" dy="4" text-anchor="end">{str(cost).replace("-", "−")}</text>'
+
     marks = "".join(
-        f'<path class="grid" d="M40 {y(bits)}H306"></path><text x="32" y="{y(bits)}" dy="4" text-anchor="end">'
-        f"{str(bits).replace('-', '−')}</text>"
-        for bits in sorted({low, 0, high})
+        f'<path class="grid" d="M40 {y(cost)}H306"></path>{label(cost)}' for cost in sorted({low, 0, high})
     )
     return (
         f"{marks}"
