@@ -182,6 +182,34 @@ OVERFLOW = """() => {
 }"""
 
 
+MOUNT_AGAIN = """() => { for (const old of document.querySelectorAll('script[type=module]')) {
+  const again = document.createElement('script'); again.type = 'module';
+  again.textContent = old.textContent; old.after(again); } }"""
+
+SMALL = """all => all.map(e => [e.textContent.trim().slice(0, 20), e.getBoundingClientRect()])
+  .filter(([, r]) => r.width && (r.width < 24 || r.height < 32)).map(([t, r]) => `${t} ${r.width} x ${r.height}`)"""
+
+
+def assert_axe_finds_nothing(page) -> None:
+    """axe has no complaint about the page as it stands."""
+    page.evaluate(AXE)
+    assert page.evaluate(RUN_AXE, None) == []
+
+
+def assert_fits_a_telephone(page, targets: str) -> None:
+    """Nothing scrolls sideways, and what a finger must hit (a selector) is at least 24 wide and 32 high."""
+    assert page.evaluate(OVERFLOW) == []
+    box = page.locator("[data-explorer]")
+    assert box.evaluate("b => b.scrollWidth <= b.clientWidth"), "the box itself need not scroll sideways"
+    assert page.locator(targets).evaluate_all(SMALL) == []
+
+
+def mount_again(page) -> None:
+    """Run the scripts of all explorers on the page once more."""
+    page.evaluate(MOUNT_AGAIN)
+    page.wait_for_timeout(100)
+
+
 @dataclass
 class Visit:
     """Everything the tests ask about one page, gathered in one visit."""

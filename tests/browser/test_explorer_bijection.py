@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from book_site import AXE, OVERFLOW, RUN_AXE, toc_files
+from book_site import AXE, OVERFLOW, assert_axe_finds_nothing, assert_fits_a_telephone, toc_files
 
 from tutorlib.checkpoints import Checkpoint, load
 from tutorlib.explore import EliminationGame
@@ -436,24 +436,14 @@ STATES = ("first", "played", "tricked", "guess", "ended", "twenty", "twenty, pla
 def test_axe_finds_nothing(show, game, state, dark):
     page = show(game.html(), dark=dark)
     in_state(page, state)
-    page.evaluate(AXE)
-    assert page.evaluate(RUN_AXE, None) == []
+    assert_axe_finds_nothing(page)
 
 
 @pytest.mark.parametrize("state", STATES)
 def test_it_fits_a_telephone(show, game, state):
     page = show(game.html(), width=390, has_touch=True, is_mobile=True)
     in_state(page, state)
-    assert page.evaluate(OVERFLOW) == []
-    box = page.locator("[data-explorer]")
-    assert box.evaluate("b => b.scrollWidth <= b.clientWidth"), "the box itself need not scroll sideways"
-    small = page.locator(
-        "button, select, summary, input[type=number], label.box, .controls label"
-    ).evaluate_all(
-        "all => all.map(e => [e.textContent.trim().slice(0, 20), e.getBoundingClientRect()])"
-        ".filter(([, r]) => r.width && (r.width < 32 || r.height < 32)).map(([t, r]) => `${t} ${r.width} x ${r.height}`)"
-    )
-    assert small == []
+    assert_fits_a_telephone(page, "button, select, summary, input[type=number], label.box, .controls label")
 
 
 def test_a_small_untrained_game_works(show):

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from book_site import AXE, OVERFLOW, RUN_AXE, toc_files
+from book_site import toc_files
 
 from tutorlib import bayes, bits
 from tutorlib.explore import CoinTable
@@ -227,42 +227,6 @@ def test_two_copies_on_a_page_are_two_tables(show):
     boxes.nth(1).locator('[data-toss="1"]').click()
     counts = boxes.locator(".sequence").evaluate_all("all => all.map(e => e.dataset.tosses.length)")
     assert counts == [len(FIRST["tosses"]), len(FIRST["tosses"]) + 1]
-
-
-def in_state(page, name):
-    if name == "many":
-        for _ in range(6):
-            page.locator('[data-toss="10"]').click()
-        page.locator('[data-do="show"]').click()
-    if name == "ruled out":
-        for coin in range(1, COINS):
-            page.locator(f'[data-coin="{coin}"]').click()
-
-
-STATES = ("first", "many", "ruled out")
-
-
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("state", STATES)
-def test_axe_finds_nothing(show, state, dark):
-    page = show(dark=dark)
-    in_state(page, state)
-    page.evaluate(AXE)
-    assert page.evaluate(RUN_AXE, None) == []
-
-
-@pytest.mark.parametrize("state", STATES)
-def test_it_fits_a_telephone(show, state):
-    page = show(width=390, has_touch=True, is_mobile=True)
-    in_state(page, state)
-    assert page.evaluate(OVERFLOW) == []
-    box = page.locator("[data-explorer]")
-    assert box.evaluate("b => b.scrollWidth <= b.clientWidth"), "the box itself need not scroll sideways"
-    small = page.locator("button, select").evaluate_all(
-        "all => all.map(e => e.getBoundingClientRect()).filter(r => r.height < 32 || r.width < 24)"
-        ".map(r => `${r.width} x ${r.height}`)"
-    )
-    assert small == []
 
 
 CHAPTER = [f"{name}.html" for name in toc_files() if name.startswith("chapters/03")]

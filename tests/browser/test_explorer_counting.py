@@ -1,7 +1,7 @@
 """The square of chapter 01 in a real browser: every number against tutorlib.bayes, by keyboard, mouse and touch."""
 
 import pytest
-from book_site import AXE, OVERFLOW, RUN_AXE, toc_files
+from book_site import mount_again, toc_files
 
 from tutorlib import bayes
 from tutorlib.explore import UnitSquare
@@ -236,46 +236,9 @@ def test_two_copies_on_a_page_are_two_squares(show):
     assert boxes.evaluate_all("all => all.map(b => b.dataset.mounted)") == ["yes", "yes"]
     boxes.nth(1).locator('[data-preset="1"]').click()
     assert boxes.locator(".posterior").all_inner_texts() == ["69.6 %", "1.9 %"]
-    page.evaluate(
-        """() => { for (const old of document.querySelectorAll('script[type=module]')) {
-        const again = document.createElement('script'); again.type = 'module';
-        again.textContent = old.textContent; old.after(again); } }"""
-    )
-    page.wait_for_timeout(100)
+    mount_again(page)
     boxes.nth(1).locator('[data-view="dots"]').click()
     assert boxes.locator(".posterior").all_inner_texts() == ["69.6 %", "1.9 %"]
-
-
-def in_state(page, name):
-    if name in ("dots", "disease dots"):
-        page.locator('[data-view="dots"]').click()
-    if name in ("disease", "disease dots"):
-        page.locator('[data-preset="1"]').click()
-
-
-STATES = ("first", "disease", "dots", "disease dots")
-
-
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("state", STATES)
-def test_axe_finds_nothing(show, state, dark):
-    page = show(dark=dark)
-    in_state(page, state)
-    page.evaluate(AXE)
-    assert page.evaluate(RUN_AXE, None) == []
-
-
-@pytest.mark.parametrize("state", STATES)
-def test_it_fits_a_telephone(show, state):
-    page = show(width=390, has_touch=True, is_mobile=True)
-    in_state(page, state)
-    assert page.evaluate(OVERFLOW) == []
-    box = page.locator("[data-explorer]")
-    assert box.evaluate("b => b.scrollWidth <= b.clientWidth"), "the box itself need not scroll sideways"
-    small = page.locator("button, input").evaluate_all(
-        "all => all.map(e => e.getBoundingClientRect()).filter(r => r.height < 32).map(r => `${r.width} x ${r.height}`)"
-    )
-    assert small == []
 
 
 CHAPTER = [f"{name}.html" for name in toc_files() if name.startswith("chapters/01")]

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from book_site import AXE, OVERFLOW, RUN_AXE, toc_files
+from book_site import toc_files
 
 from tutorlib import em
 from tutorlib.explore import EMSteps
@@ -245,39 +245,6 @@ def test_two_copies_on_a_page_are_two_rooms(show):
     boxes.nth(1).locator('[data-action="E"]').click()
     assert boxes.nth(0).locator("data.bound").count() == 0
     assert boxes.nth(1).locator("data.bound").count() == 1
-
-
-def in_state(page, name):
-    if name == "three voices":
-        page.locator('[data-preset="2"]').click()
-    if name != "first":
-        press(page, "run")
-        press(page, "E")
-
-
-STATES = ("first", "ten rounds", "three voices")
-
-
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("state", STATES)
-def test_axe_finds_nothing(show, state, dark):
-    page = show(dark=dark)
-    in_state(page, state)
-    page.evaluate(AXE)
-    assert page.evaluate(RUN_AXE, None) == []
-
-
-@pytest.mark.parametrize("state", STATES)
-def test_it_fits_a_telephone(show, state):
-    page = show(width=390, has_touch=True, is_mobile=True)
-    in_state(page, state)
-    assert page.evaluate(OVERFLOW) == []
-    box = page.locator("[data-explorer]")
-    assert box.evaluate("b => b.scrollWidth <= b.clientWidth"), "the box itself need not scroll sideways"
-    small = page.locator("button, input").evaluate_all(
-        "all => all.map(e => e.getBoundingClientRect()).filter(r => r.height < 32).map(r => `${r.width} x ${r.height}`)"
-    )
-    assert small == []
 
 
 CHAPTER = [f"{name}.html" for name in toc_files() if name.startswith("chapters/05")]

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from book_site import AXE, OVERFLOW, RUN_AXE, toc_files
+from book_site import mount_again, toc_files
 
 from tutorlib import bayes, bits
 from tutorlib.explore import GuestRoom
@@ -224,40 +224,10 @@ def test_two_copies_on_a_page_are_two_rooms(show):
     assert boxes.evaluate_all("all => all.map(b => b.dataset.mounted)") == ["yes", "yes"]
     boxes.nth(1).locator('[data-key="red"]').fill("10")
     assert boxes.locator(".best").all_inner_texts() == ["Cleo", "Ada"]
-    page.evaluate(
-        """() => { for (const old of document.querySelectorAll('script[type=module]')) {
-        const again = document.createElement('script'); again.type = 'module';
-        again.textContent = old.textContent; old.after(again); } }"""
-    )
-    page.wait_for_timeout(100)
+    mount_again(page)
     boxes.nth(1).locator("[data-part=move]").click()
     assert boxes.nth(1).locator("tbody td.who").first.inner_text() == "Cleo"
     assert boxes.nth(0).locator("tbody td.who").first.inner_text() == "Ada"
-
-
-STATES = ("posterior", "dot", "seat")
-
-
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("state", STATES)
-def test_axe_finds_nothing(show, state, dark):
-    page = show(dark=dark)
-    page.locator(f'[data-mode="{state}"]').click()
-    page.evaluate(AXE)
-    assert page.evaluate(RUN_AXE, None) == []
-
-
-@pytest.mark.parametrize("state", STATES)
-def test_it_fits_a_telephone(show, state):
-    page = show(width=390, has_touch=True, is_mobile=True)
-    page.locator(f'[data-mode="{state}"]').click()
-    assert page.evaluate(OVERFLOW) == []
-    box = page.locator("[data-explorer]")
-    assert box.evaluate("b => b.scrollWidth <= b.clientWidth"), "the box itself need not scroll sideways"
-    small = page.locator("button, input").evaluate_all(
-        "all => all.map(e => e.getBoundingClientRect()).filter(r => r.height < 32).map(r => `${r.width} x ${r.height}`)"
-    )
-    assert small == []
 
 
 @pytest.mark.parametrize("path", [f"{name}.html" for name in toc_files() if name.startswith("chapters/06")])

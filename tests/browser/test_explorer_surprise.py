@@ -4,7 +4,7 @@ import itertools
 import math
 
 import pytest
-from book_site import AXE, OVERFLOW, RUN_AXE, toc_files
+from book_site import mount_again, toc_files
 
 from tutorlib import bits
 from tutorlib.explore import SurpriseAreas
@@ -226,46 +226,9 @@ def test_two_copies_on_a_page_are_two_boxes(show):
     assert boxes.evaluate_all("all => all.map(b => b.dataset.mounted)") == ["yes", "yes"]
     boxes.nth(1).locator('[data-preset="1"]').click()
     assert boxes.locator('[data-sum="gap"]').all_inner_texts() == ["0.500", "1.285"]
-    page.evaluate(
-        """() => { for (const old of document.querySelectorAll('script[type=module]')) {
-        const again = document.createElement('script'); again.type = 'module';
-        again.textContent = old.textContent; old.after(again); } }"""
-    )
-    page.wait_for_timeout(100)
+    mount_again(page)
     boxes.nth(1).locator('[data-do="whole"]').click()
     assert boxes.nth(1).locator("td.word").count() == 4 and boxes.nth(0).locator("td.word").count() == 0
-
-
-def in_state(page, name):
-    if "fog" in name:
-        page.locator('[data-preset="2"]').click()
-    if "whole" in name:
-        page.locator('[data-do="whole"]').click()
-
-
-STATES = ("first", "never fog", "never fog, whole")
-
-
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("state", STATES)
-def test_axe_finds_nothing(show, state, dark):
-    page = show(dark=dark)
-    in_state(page, state)
-    page.evaluate(AXE)
-    assert page.evaluate(RUN_AXE, None) == []
-
-
-@pytest.mark.parametrize("state", STATES)
-def test_it_fits_a_telephone(show, state):
-    page = show(width=390, has_touch=True, is_mobile=True)
-    in_state(page, state)
-    assert page.evaluate(OVERFLOW) == []
-    box = page.locator("[data-explorer]")
-    assert box.evaluate("b => b.scrollWidth <= b.clientWidth"), "the box itself need not scroll sideways"
-    small = page.locator("button, .reach").evaluate_all(
-        "all => all.map(e => e.getBoundingClientRect()).filter(r => r.height < 32).map(r => `${r.width} x ${r.height}`)"
-    )
-    assert small == []
 
 
 CHAPTER = [f"{name}.html" for name in toc_files() if name.startswith("chapters/02")]

@@ -6,7 +6,7 @@ import re
 
 import pytest
 import torch
-from book_site import AXE, OVERFLOW, RUN_AXE, toc_files
+from book_site import toc_files
 
 from tutorlib import bits
 from tutorlib.explore import BeliefTriangle
@@ -269,40 +269,6 @@ def test_two_copies_on_a_page_are_two_triangles(show):
     assert boxes.evaluate_all("all => all.map(b => b.dataset.mounted)") == ["yes", "yes"]
     boxes.nth(1).locator('[data-scene="1"]').click()
     assert boxes.locator(".heard").all_inner_texts() == ["Heard: water, TV.", "Heard: A, A, B, C."]
-
-
-def in_state(page, name):
-    if "mess3" in name:
-        page.locator('[data-scene="1"]').click()
-    if "cloud" in name:
-        page.locator('[data-do="cloud"]').click()
-    if name == "empty":
-        page.locator('[data-do="again"]').click()
-
-
-STATES = ("first", "empty", "cloud", "mess3 cloud")
-
-
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("state", STATES)
-def test_axe_finds_nothing(show, state, dark):
-    page = show(dark=dark)
-    in_state(page, state)
-    page.evaluate(AXE)
-    assert page.evaluate(RUN_AXE, None) == []
-
-
-@pytest.mark.parametrize("state", STATES)
-def test_it_fits_a_telephone(show, state):
-    page = show(width=390, has_touch=True, is_mobile=True)
-    in_state(page, state)
-    assert page.evaluate(OVERFLOW) == []
-    box = page.locator("[data-explorer]")
-    assert box.evaluate("b => b.scrollWidth <= b.clientWidth"), "the box itself need not scroll sideways"
-    small = page.locator("button, input").evaluate_all(
-        "all => all.map(e => e.getBoundingClientRect()).filter(r => r.height < 32).map(r => `${r.width} x ${r.height}`)"
-    )
-    assert small == []
 
 
 CHAPTER = [f"{name}.html" for name in toc_files() if name.startswith("chapters/04")]

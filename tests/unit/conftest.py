@@ -1,5 +1,7 @@
 """Unit tests: the same examples on every run, one thread, no memory of the global random generator."""
 
+import sys
+
 import hypothesis
 import pytest
 import torch
@@ -27,3 +29,11 @@ def _one_thread():
 def seeded():
     """Makes CPU generators: ``seeded(3)``."""
     return lambda seed=0: torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    """No test leaves a figure open; those that draw none pay nothing."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")

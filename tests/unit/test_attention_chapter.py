@@ -5,7 +5,6 @@ import math
 from fractions import Fraction
 from itertools import combinations, product
 
-import matplotlib.pyplot as plt
 import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
@@ -20,12 +19,6 @@ from tutorlib.tunnels import Bijection
 
 WEIGHTS = [0.04, 0.2, 0.64, 0.04, 0.08]
 NAMES = ["Ada", "Ben", "Cleo", "Dan", "Eve"]
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def words(figure):
@@ -168,7 +161,7 @@ def test_any_right_attention_passes(answer):
     [
         (lambda q, k, v: ..., "not answered yet"),
         (lambda q, k, v: undefined, "NameError"),  # noqa: F821
-        (lambda q, k, v: "text", "expected a tensor, got str"),
+        (lambda q, k, v: "text", "expected a tensor of numbers, got str"),
         (lambda q, k, v: torch.full(v.shape, math.nan), "In order: scores"),
         (lambda q, k, v: v[..., :1], "expected shape [4, 2]"),
     ],

@@ -21,12 +21,6 @@ COUNTS = {"sun": 4, "cloud": 2, "rain": 1, "fog": 1}
 P, Q = [0.5, 0.25, 0.125, 0.125], [0.125, 0.125, 0.25, 0.5]
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
 def said(figure):
     return [text.get_text() for ax in figure.axes for text in ax.texts]
 

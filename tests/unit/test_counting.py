@@ -5,7 +5,6 @@ import json
 import math
 from fractions import Fraction
 
-import matplotlib.pyplot as plt
 import pytest
 import torch
 from hypothesis import given
@@ -18,12 +17,6 @@ from tutorlib.explore.counting import PRESETS, _counts
 from tutorlib.figures import counting
 
 MORNINGS = bayes.natural_frequencies(1000, [0.3, 0.7], [[0.8, 0.2], [0.15, 0.85]])
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def words(figure):

@@ -4,7 +4,6 @@ import json
 import math
 import re
 
-import matplotlib.pyplot as plt
 import pytest
 import torch
 
@@ -16,12 +15,6 @@ from tutorlib.figures import em as draw
 
 PITCHES = [104.0, 112, 118, 127, 131, 139, 152, 168, 181, 190, 199, 214]
 START = em.GaussianMixture([150.0, 170.0], 20.0)
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 # Figures -----------------------------------------------------------------------------------------------------------

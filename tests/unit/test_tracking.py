@@ -5,7 +5,6 @@ import json
 import math
 import re
 
-import matplotlib.pyplot as plt
 import pytest
 import torch
 
@@ -18,12 +17,6 @@ from tutorlib.tunnels.filtering import forward_filter
 
 T, E = (torch.tensor(NEIGHBOUR[name], dtype=torch.float64) for name in "TE")
 SILENCE, FOOTSTEPS, WATER, TV = range(4)
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def by_paths(heard, at, states=3):

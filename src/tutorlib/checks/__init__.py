@@ -7,13 +7,24 @@ their hint must contain. The tests hold every check to all of these.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
-__all__ = ["UNANSWERED", "Check", "Verdict", "expect_number", "right", "wrong"]
+__all__ = [
+    "UNANSWERED",
+    "Check",
+    "Verdict",
+    "as_tensor",
+    "expect_number",
+    "returned_by",
+    "right",
+    "wrong",
+]
 
 
 @dataclass(frozen=True)
@@ -66,6 +77,53 @@ def as_number(answer: Any) -> float | None:
     except (TypeError, ValueError, RuntimeError, OverflowError):
         return None
     return value if math.isfinite(value) else None
+
+
+def as_tensor(answer: Any) -> Tensor | None:
+    """The answer as a float64 tensor on the CPU, or None if it is not made of real numbers."""
+    try:
+        got = torch.as_tensor(answer).detach().cpu()
+        return None if got.is_complex() or got.dtype == torch.bool else got.to_dense().double()
+    except Exception:  # as_tensor asks the object itself, which may raise anything
+        return None
+
+
+def returned_by(
+    answer: Any,
+    inputs: Sequence[Tensor],
+    name: str,
+    where: str = "",
+    hint: Callable[[Exception], str] | None = None,
+) -> Tensor | Verdict:
+    """What the reader's function gives for ``inputs`` as a float64 tensor, or the verdict if it gives none.
+
+    Args:
+        answer: what the reader handed in.
+        inputs: tensors; the function gets copies, and changing them in place is a mistake that is named.
+        name: what the exercise calls the function.
+        where: said of the inputs when it stops, for example ``" on shape [3]"``.
+        hint: from the error to one more sentence, or to nothing.
+    """
+    if not callable(answer):
+        return wrong(f"expected your function, got {type(answer).__name__}: pass {name}, without brackets")
+    given = [part.clone() for part in inputs]
+    try:
+        returned = answer(*given)
+    except Exception as error:  # the reader's code may raise anything
+        more = hint(error) if hint else ""
+        return wrong(f"it stopped{where} with {type(error).__name__} ({error}).{more}")
+    if returned is ...:
+        return UNANSWERED
+    if returned is None:
+        return wrong("your function gave nothing back (None). Does it end in return?")
+    if not all(torch.equal(part, before) for part, before in zip(given, inputs, strict=True)):
+        return wrong(
+            "it changes its input in place: what the caller handed over is gone. Use a * b, not a *= b."
+        )
+    got = as_tensor(returned)
+    if got is None:
+        return wrong(f"expected a tensor of numbers, got {type(returned).__name__}. Return a tensor.")
+    return got
 
 
 def expect_number(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tutorlib import bayes
-from tutorlib.checks import UNANSWERED, Check, Verdict, expect_number, right, wrong
+from tutorlib.checks import Check, Verdict, expect_number, returned_by, right, wrong
 
 PERCENT = "This is in percent. Give a share between 0 and 1."
 ROUNDED = "Near, but rounded too far. Give three decimals."
@@ -82,30 +82,16 @@ def _cases() -> list[tuple[Tensor, Tensor]]:
 
 def posterior_function(answer: Any) -> Verdict:
     """A judge for a function of prior and likelihood; what it returns may also be an array or a list."""
-    if not callable(answer):
-        return wrong(f"expected your function, got {type(answer).__name__}: pass posterior, without brackets")
     for prior, likelihood in _cases():
         shape = list(prior.shape)
-        first, second = prior.clone(), likelihood.clone()
-        try:
-            returned = answer(first, second)
-        except Exception as error:
-            axes = isinstance(error, IndexError) or prior.ndim > 1
+
+        def axes(error: Exception, several: bool = prior.ndim > 1) -> str:
             hint = " Sum along the last axis, -1, and keep it: keepdim=True fits any number of axes."
-            return wrong(
-                f"it stopped on shape {shape} with {type(error).__name__} ({error}).{hint if axes else ''}"
-            )
-        if not (torch.equal(first, prior) and torch.equal(second, likelihood)):
-            return wrong(
-                "it changes its input in place: the caller's prior is gone. Use prior * likelihood, not *=."
-            )
-        if returned is ...:
-            return UNANSWERED
-        if returned is None:
-            return wrong("your function gave nothing back (None). Does it end in return?")
-        got = _tensor(returned)
-        if got is None:
-            return wrong(f"expected a tensor of numbers, got {type(returned).__name__}. Return a tensor.")
+            return hint if several or isinstance(error, IndexError) else ""
+
+        got = returned_by(answer, (prior, likelihood), "posterior", f" on shape {shape}", axes)
+        if isinstance(got, Verdict):
+            return got
         if got.shape != prior.shape:
             return wrong(f"expected shape {shape} like the prior, got {list(got.shape)}.")
         if not torch.allclose(got, bayes.condition(prior, likelihood), rtol=0, atol=1e-6):
@@ -113,15 +99,6 @@ def posterior_function(answer: Any) -> Verdict:
     return right(
         "Right, for one belief and for many at once. This is bayes.condition without its checks of the input."
     )
-
-
-def _tensor(returned: Any) -> Tensor | None:
-    """What the function returned as float64, or None if it is not made of real numbers."""
-    try:
-        got = torch.as_tensor(returned).detach().cpu()
-        return None if got.is_complex() or got.dtype == torch.bool else got.to_dense().double()
-    except Exception:  # as_tensor asks the object itself, which may raise anything
-        return None
 
 
 SLIPS: tuple[tuple[Callable[[Tensor, Tensor], Tensor], str], ...] = (

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tutorlib import bits
-from tutorlib.checks import UNANSWERED, Check, Verdict, expect_number, right, wrong
+from tutorlib.checks import Check, Verdict, expect_number, returned_by, right, wrong
 
 LN2 = math.log(2)
 
@@ -110,20 +110,10 @@ def _pairs() -> list[tuple[Tensor, Tensor]]:
 
 def kl_function(answer: Any) -> Verdict:
     """A judge for a function of p and q; what it returns may also be a number, an array or a list."""
-    if not callable(answer):
-        return wrong(f"expected your function, got {type(answer).__name__}: pass kl, without brackets")
     for p, q in _pairs():
-        try:
-            returned = answer(p.clone(), q.clone())
-        except Exception as error:
-            return wrong(f"it stopped on shape {list(p.shape)} with {type(error).__name__} ({error}).")
-        if returned is ...:
-            return UNANSWERED
-        if returned is None:
-            return wrong("your function gave nothing back (None). Does it end in return?")
-        got = _numbers(returned)
-        if got is None:
-            return wrong(f"expected a tensor of numbers, got {type(returned).__name__}. Return a tensor.")
+        got = returned_by(answer, (p, q), "kl", f" on shape {list(p.shape)}")
+        if isinstance(got, Verdict):
+            return got
         true = bits.kl_divergence(p, q)
         if got.shape != true.shape:
             what = (
@@ -135,15 +125,6 @@ def kl_function(answer: Any) -> Verdict:
         if not torch.allclose(got, true, rtol=0, atol=1e-6):
             return wrong(_slip(got, p, q, true))
     return right("Right, with zeros on either side and for many pairs at once, as bits.kl_divergence.")
-
-
-def _numbers(returned: Any) -> Tensor | None:
-    """What the function returned as float64, or None if it is not made of real numbers."""
-    try:
-        got = torch.as_tensor(returned).detach().cpu()
-        return None if got.is_complex() or got.dtype == torch.bool else got.to_dense().double()
-    except Exception:  # as_tensor asks the object itself, which may raise anything
-        return None
 
 
 def _slip(got: Tensor, p: Tensor, q: Tensor, true: Tensor) -> str:

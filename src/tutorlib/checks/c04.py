@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tutorlib.bayes import normalise
-from tutorlib.checks import UNANSWERED, Check, Verdict, expect_number, right, wrong
+from tutorlib.checks import Check, Verdict, expect_number, returned_by, right, wrong
 from tutorlib.checks.c04_filter import FILTER
 
 __all__ = ["CHECKS"]
@@ -95,29 +95,12 @@ SLIPS: tuple[tuple[Callable[[Tensor, Tensor, Tensor], Tensor], str], ...] = (
 
 
 def _step_function(answer: Any) -> Verdict:
-    if not callable(answer):
-        return wrong(
-            f"expected your function, got {type(answer).__name__}: pass step, without brackets or arguments."
-        )
     many = normalise(torch.arange(1, 13, dtype=torch.float64).reshape(4, 3).sqrt())  # [4, states]
     for belief, likelihood in ((AFTER_WATER, E[:, TV]), (many, E.mT)):
-        given = belief.clone(), T.clone(), likelihood.clone()
-        try:
-            found = answer(*given)
-        except Exception as error:  # the reader's code may raise anything
-            return wrong(
-                f"it stopped on a belief of shape {list(belief.shape)}: {type(error).__name__}: {error}"
-            )
-        if found is ...:
-            return UNANSWERED
-        if found is None:
-            return wrong("your function returns None. Does it end in return?")
-        if not all(torch.equal(a, b) for a, b in zip(given, (belief, T, likelihood), strict=True)):
-            return wrong("it changes its inputs in place. Use a * b, not a *= b.")
-        try:
-            found = torch.as_tensor(found).detach().double()
-        except Exception:  # as_tensor asks the object itself, which may raise anything
-            return wrong(f"expected a tensor of numbers, got {type(found).__name__}.")
+        where = f" on a belief of shape {list(belief.shape)}"
+        found = returned_by(answer, (belief, T, likelihood), "step", where)
+        if isinstance(found, Verdict):
+            return found
         if found.shape != belief.shape:
             return wrong(f"expected shape {list(belief.shape)} like the belief, got {list(found.shape)}.")
         if torch.allclose(found, right_step(belief, T, likelihood), rtol=0, atol=1e-6):

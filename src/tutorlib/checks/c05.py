@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tutorlib.checks import UNANSWERED, Check, Verdict, expect_number, right, wrong
+from tutorlib.checks import Check, Verdict, expect_number, returned_by, right, wrong
 
 _tensor = partial(torch.tensor, dtype=torch.float64)
 
@@ -113,26 +113,10 @@ def judge_function(
     """A judge for a function of tensors, which recognises the results of typical mistakes."""
 
     def judge(answer: Any) -> Verdict:
-        if not callable(answer):
-            return wrong(
-                f"expected your function, got {type(answer).__name__}: pass {name}, without brackets"
-            )
         for case in cases:
-            inputs = tuple(part.clone() for part in case)
-            try:
-                returned = answer(*inputs)
-            except Exception as error:  # the reader's code may raise anything
-                return wrong(f"it stopped with {type(error).__name__}: {error}")
-            if returned is ...:
-                return UNANSWERED
-            if returned is None:
-                return wrong("your function gave nothing back (None). Does it end in return?")
-            if not all(torch.equal(part, before) for part, before in zip(inputs, case, strict=True)):
-                return wrong("it changes its input in place. Work on a copy.")
-            try:
-                got = torch.as_tensor(returned).detach().cpu().double()
-            except Exception:  # as_tensor asks the object itself, which may raise anything
-                return wrong(f"expected a tensor of numbers, got {type(returned).__name__}. Return a tensor.")
+            got = returned_by(answer, case, name)
+            if isinstance(got, Verdict):
+                return got
             aim = correct(*case)
             if got.shape != aim.shape:
                 return wrong(f"expected shape {list(aim.shape)}, got {list(got.shape)}.")

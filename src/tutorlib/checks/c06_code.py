@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from tutorlib.checks import UNANSWERED, Verdict, right, wrong
+from tutorlib.checks import Verdict, returned_by, right, wrong
 from tutorlib.handset import bijection_eliminator
 from tutorlib.models import Transformer
 from tutorlib.tunnels import Bijection
@@ -93,30 +93,17 @@ ATTENTION_SLIPS: tuple[tuple[Callable[[Tensor, Tensor, Tensor], Tensor], str], .
 )
 
 
+TURN = " k.mT swaps the last two axes and leaves the others."
+
+
 def attention_function(answer: Any) -> Verdict:
     """A judge for a function of queries, keys and values."""
-    if not callable(answer):
-        return wrong(
-            f"expected your function, got {type(answer).__name__}: pass my_attention, without brackets"
-        )
     for q, k, v in _cases():
         expected = scaled_dot_product_attention(q, k, v, is_causal=True)  # [..., time, values]
-        shape = list(q.shape)
-        try:
-            returned = answer(q.clone(), k.clone(), v.clone())
-        except Exception as error:
-            return wrong(
-                f"it stopped on queries of shape {shape} with {type(error).__name__} ({error}). k.mT swaps the last two "
-                "axes and leaves the others."
-            )
-        if returned is ...:
-            return UNANSWERED
-        if returned is None:
-            return wrong("your function gave nothing back (None). Does it end in return?")
-        try:
-            got = torch.as_tensor(returned).detach().double()
-        except Exception:
-            return wrong(f"expected a tensor, got {type(returned).__name__}.")
+        where = f" on queries of shape {list(q.shape)}"
+        got = returned_by(answer, (q, k, v), "my_attention", where, lambda error: TURN)
+        if isinstance(got, Verdict):
+            return got
         if got.shape != expected.shape:
             return wrong(f"expected shape {list(expected.shape)}, that of the values, got {list(got.shape)}.")
         if not torch.allclose(got, expected, rtol=0, atol=1e-6):

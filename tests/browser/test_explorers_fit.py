@@ -1,0 +1,76 @@
+"""What every explorer owes its reader in every look it can have: no fault that axe finds, and room on a telephone.
+
+The elimination game is brought into its looks by more than clicks; its own file asks the same of it.
+"""
+
+import pytest
+from book_site import assert_axe_finds_nothing, assert_fits_a_telephone, mount_again
+
+from tutorlib import explore
+from tutorlib.explore import BeliefTriangle, CoinTable, EMSteps, GuestRoom, SurpriseAreas, UnitSquare
+from tutorlib.explore.coin import COINS
+
+DISEASE, DOTS = '[data-preset="1"]', '[data-view="dots"]'
+FOG, WHOLE = '[data-preset="2"]', '[data-do="whole"]'
+TEN_ROUNDS = ['[data-action="run"]', '[data-action="E"]']
+CLOUD = '[data-do="cloud"]'
+
+# For each explorer what a finger must hit, and for each of its looks what is clicked to get there.
+TARGETS = {CoinTable: "button, select", SurpriseAreas: "button, .reach"}
+LOOKS = {
+    UnitSquare: {"first": [], "disease": [DISEASE], "dots": [DOTS], "disease dots": [DOTS, DISEASE]},
+    SurpriseAreas: {"first": [], "fog": [FOG], "fog, whole seconds": [FOG, WHOLE]},
+    CoinTable: {
+        "first": [],
+        "many tosses": ['[data-toss="10"]'] * 6 + ['[data-do="show"]'],
+        "ruled out": [f'[data-coin="{coin}"]' for coin in range(1, COINS)],
+    },
+    BeliefTriangle: {
+        "first": [],
+        "empty": ['[data-do="again"]'],
+        "cloud": [CLOUD],
+        "mess3 cloud": ['[data-scene="1"]', CLOUD],
+    },
+    EMSteps: {"first": [], "ten rounds": TEN_ROUNDS, "three voices": ['[data-preset="2"]', *TEN_ROUNDS]},
+    GuestRoom: {mode: [f'[data-mode="{mode}"]'] for mode in ("posterior", "dot", "seat")},
+}
+EACH = [
+    pytest.param(kind, clicks, id=f"{kind.__name__}-{look}")
+    for kind, looks in LOOKS.items()
+    for look, clicks in looks.items()
+]
+
+
+def open_look(show, kind, clicks, **options):
+    page = show(kind().html(), **options)
+    for selector in clicks:
+        page.locator(selector).click()
+    return page
+
+
+def test_every_explorer_is_asked():
+    assert {kind.__name__ for kind in LOOKS} == set(explore.__all__) - {"Explorer", "EliminationGame"}
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize(("kind", "clicks"), EACH)
+def test_axe_finds_nothing(show, kind, clicks, dark):
+    assert_axe_finds_nothing(open_look(show, kind, clicks, dark=dark))
+
+
+@pytest.mark.parametrize(("kind", "clicks"), EACH)
+def test_it_fits_a_telephone(show, kind, clicks):
+    page = open_look(show, kind, clicks, width=390, has_touch=True, is_mobile=True)
+    assert_fits_a_telephone(page, TARGETS.get(kind, "button, input"))
+
+
+@pytest.mark.parametrize("kind", LOOKS)
+def test_running_the_script_again_mounts_nothing_twice(show, kind):
+    """A page may run a stored output's script more than once, as Colab and JupyterLab do."""
+    page = show(kind().html() * 2)
+    page.evaluate(
+        "for (const box of document.querySelectorAll('[data-explorer]')) box.dataset.mounted = 'here';"
+    )
+    mount_again(page)
+    marks = page.locator("[data-explorer]").evaluate_all("all => all.map(b => b.dataset.mounted)")
+    assert marks == ["here", "here"]
