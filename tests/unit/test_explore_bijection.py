@@ -95,6 +95,9 @@ def test_the_choice_of_size_is_shown_only_if_there_is_one(game):
         ([Checkpoint(Transformer(10, 7), Bijection(5, pairs=4), {})], "asks every key once"),
         ([untrained(5, hidden=2000)], "at most 200000 bytes"),
         ([untrained(5, positions="rotary")], "positions: expected 'none' or 'learned', got 'rotary'"),
+        ([untrained(5, positions="distance")], "positions: expected 'none' or 'learned', got 'distance'"),
+        ([untrained(5, end_norms=False)], "expected the plain frame"),
+        ([untrained(5, tied=False)], "expected the plain frame"),
     ],
 )
 def test_what_does_not_fit_is_refused(checkpoints, message):

@@ -95,10 +95,12 @@ def pack_weights(model: SequenceModel) -> dict[str, Any]:
     """
     if not isinstance(model, Transformer):
         raise ValueError(f"model: expected a transformer, got {model.name}")
-    if model.positions == "rotary":
+    if model.positions not in ("none", "learned"):
         raise ValueError(
-            "positions: expected 'none' or 'learned', got 'rotary', which the page cannot compute"
+            f"positions: expected 'none' or 'learned', got {model.positions!r}, which the page cannot compute"
         )
+    if model.header is not None or not model.end_norms or not model.tied:
+        raise ValueError("model: expected the plain frame (no header, normed ends, a tied head), got another")
     state = {name: tensor.detach().cpu().float() for name, tensor in model.state_dict().items()}
     flat = torch.cat([tensor.flatten() for tensor in state.values()])
     blob = flat.numpy().astype("<f4").tobytes()

@@ -60,13 +60,12 @@ class DistanceBias(nn.Module):
         self.slope.copy_(2.0 ** (-8 * torch.arange(1, heads + 1) / heads))
 
     def forward(self, asking: Tensor, time: int) -> Tensor:
-        """Bias ``[heads, asking, time]`` for queries at the positions ``asking``, minus infinity in their future."""
+        """Bias ``[heads, asking, time]`` for queries at the positions ``asking``; the future is for others to mask."""
         distance = asking[:, None] - torch.arange(time, device=asking.device)  # [asking, time]
         past = distance.clamp(min=0)
         bias = self.table[:, past.clamp(max=self.near)] - self.slope[:, None, None] * past
         of_row = torch.arange(time, device=asking.device) < self.rows  # [time]
-        bias = torch.where(of_row, self.header[:, None, None], bias)  # [heads, asking, time]
-        return bias.masked_fill(distance < 0, -math.inf)
+        return torch.where(of_row, self.header[:, None, None], bias)  # [heads, asking, time]
 
 
 class Attention(nn.Module):
