@@ -2,7 +2,7 @@
 
 Without names, all that are missing. What is trained in ``runs/`` is copied to the library when it is done. Stop it at any
 time; the same command goes on. A set of architectures is named by its pair: ``hmm-gru`` sweeps the rates on seed 0,
-writes what it found to ``sweeps.json``, then trains the three seeds at the best.
+writes what it found to ``rates.json``, then trains the three seeds at the best.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def train(name: str, extra: list[str]) -> None:
 
 
 def sweep(pair: str, extra: list[str]) -> None:
-    """Sweep the rates for seed 0 of a pair, unless that was done, and add it to ``sweeps.json``."""
+    """Sweep the rates for seed 0 of a pair, unless that was done, and add it to ``rates.json``."""
     from tutorlib.recipes.architectures import RATES, sweep_results
 
     if pair in sweep_results():
@@ -55,9 +55,10 @@ def sweep(pair: str, extra: list[str]) -> None:
     keys = (*RATES, "seed", "kl", "entropy_error", "core_seconds")
     rows = [{key: row.get(key) for key in keys} for row in map(json.loads, lines)]
     results = sweep_results() | {pair: rows}  # read again: another process may have added its own
-    partial = WEIGHTS / f"sweeps.{os.getpid()}.part"
+    partial = WEIGHTS / "sweeps" / f"rates.{os.getpid()}.part"
+    partial.parent.mkdir(parents=True, exist_ok=True)
     partial.write_text(json.dumps(dict(sorted(results.items())), indent=1) + "\n", "utf-8")
-    os.replace(partial, WEIGHTS / "sweeps.json")
+    os.replace(partial, WEIGHTS / "sweeps" / "rates.json")
 
 
 def main() -> int:

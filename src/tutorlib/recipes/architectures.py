@@ -1,6 +1,6 @@
 """Every architecture on three tunnels: about the same number of parameters, the same steps, a sweep, three seeds.
 
-The two rates of learning are the best of ``RATES`` for seed 0 of each pair, read from ``weights/sweeps.json``, which
+The two rates of learning are the best of ``RATES`` for seed 0 of each pair, read from ``weights/sweeps/rates.json``, which
 ``tools/train_weights.py`` writes before it trains the three seeds. The runs are short, so what they tell is who learns
 easily, and a failure here is not a proof that a network cannot.
 """
@@ -98,7 +98,7 @@ SETTINGS = {
 def sweep_results() -> dict[str, list[dict[str, float]]]:
     """The sweeps that ship: for each pair such as ``hmm-gru``, one entry a combination of
     rates with its ``kl`` in bits, None where the run diverged."""
-    path = resources.files("tutorlib") / "weights" / "sweeps.json"
+    path = resources.files("tutorlib") / "weights" / "sweeps" / "rates.json"
     results: dict[str, list[dict[str, float]]] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     return results
 

@@ -35,6 +35,7 @@ class Bijection(TaskTunnel):
 
     name = "bijection"
     symbols_name = "pairs"
+    steps_argument = "pairs"
 
     def __init__(self, symbols: int = 20, pairs: int | None = None, replacement: bool = False) -> None:
         if not isinstance(symbols, int) or symbols < 2:

@@ -51,6 +51,7 @@ class HMM(TaskTunnel):
 
     name = "hmm"
     symbols_name = "observations"
+    steps_argument = "observations"
     coarse_ladder = True
     shows_task = True
 
