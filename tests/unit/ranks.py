@@ -178,11 +178,15 @@ def one_rank(name, folder, place):
     os._exit(0)
 
 
-def run(name, size, folder):
-    """Fork the processes of one scenario and wait; those that hang are killed and leave nothing."""
+def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return probe.getsockname()[1]
+
+
+def run(name, size, folder):
+    """Fork the processes of one scenario and wait; those that hang are killed and leave nothing."""
+    port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
     children = []
     for place in range(size):

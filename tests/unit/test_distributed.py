@@ -234,7 +234,7 @@ LAUNCHERS = {
     # Accelerate starts several processes on one machine only for GPUs, so this says GPUs and the command says cpu.
     "accelerate": [
         "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1",
-        "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0",
+        "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "PORT",
     ],
 }  # fmt: skip
 
@@ -242,7 +242,9 @@ LAUNCHERS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("launcher", LAUNCHERS)
 def test_the_launchers_start_it(tmp_path, launcher):
-    start = [sys.executable, "-m", *LAUNCHERS[launcher], "-m", "tutorlib", *ranks.COMMAND]
+    port = str(ranks.free_port())
+    options = [port if word == "PORT" else word for word in LAUNCHERS[launcher]]
+    start = [sys.executable, "-m", *options, "-m", "tutorlib", *ranks.COMMAND]
     found = subprocess.run(
         [*start, "--out", str(tmp_path)],
         capture_output=True,
