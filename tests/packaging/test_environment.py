@@ -23,7 +23,9 @@ COLAB = {
     "safetensors": "0.5.0",
     "tqdm": "4.67.0",
 }
-COLAB_EXTRAS = {"accelerate": "1.14.0"}  # installed there (August 2026), so an extra must not make pip upgrade it
+COLAB_EXTRAS = {
+    "accelerate": "1.14.0"
+}  # installed there (August 2026), so an extra must not make pip upgrade it
 COLAB_PYTHON = "3.12.0"
 
 

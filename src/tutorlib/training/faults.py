@@ -14,8 +14,9 @@ from tutorlib.tunnels import Tunnel
 
 __all__ = ["TooLargeError", "all_finite", "sizes", "within_memory"]
 
-# What PyTorch says on a CPU, on an NVIDIA card and in its libraries, on Apple's chips, and in C++.
-SIGNS = ("allocate memory", "not enough memory", "out of memory", "alloc_failed", "bad_alloc", "bad alloc")
+# What PyTorch says on a CPU, on an NVIDIA card and in its libraries, on Apple's chips, in C++, and of sizes that no
+# address reaches.
+SIGNS = ("allocate memory", "not enough memory", "out of memory", "alloc_failed", "bad_alloc", "storage size")
 SIZES = ("width", "layers", "hidden", "state", "window", "heads")  # what makes a model large
 
 

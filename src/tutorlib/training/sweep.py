@@ -173,7 +173,8 @@ def sweep(
                         found, kept = averaged, "averaged"
             except DivergedError as error:
                 errors.append(math.inf)
-                row |= {"kl": None, "diverged": str(error)}  # JSON knows no infinity
+                # JSON knows no infinity. The rest of the error says where the state is, which no other reader has.
+                row |= {"kl": None, "diverged": str(error).partition(";")[0]}
             else:
                 errors.append(found.mean("kl"))
                 row |= {"kl": errors[-1], "entropy_error": found.mean("entropy_error"), "weights": kept}
