@@ -2,7 +2,8 @@
 
 ``load("bijection-v20")`` takes a checkpoint that ships with the library; ``load("runs/mine")`` takes yours. A
 checkpoint is two files of one name, ``NAME.safetensors`` and ``NAME.json``; the card holds the hash of the
-weights, so damage is noticed.
+weights, so damage is noticed. A save that is cut short, by a kill or a full disk, leaves the old checkpoint or
+the new one, never a mixture.
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
+from tutorlib.files import PART, write_whole
 from tutorlib.models import SequenceModel, build, count_parameters
 from tutorlib.tunnels import TUNNELS, Tunnel
 
 __all__ = ["Checkpoint", "CheckpointError", "available", "load", "read_card", "save"]
+
+FORMAT = 1  # of the card; a card without a format is of the first
 
 
 class CheckpointError(ValueError):
@@ -61,9 +65,11 @@ def _paths(name: str | Path) -> tuple[Path, Path]:
 
 
 def save(path: str | Path, model: SequenceModel, tunnel: Tunnel, card: dict[str, Any]) -> Path:
-    """Write ``path.safetensors`` and ``path.json``; each appears whole or not at all.
+    """Write ``path.safetensors`` and ``path.json``, in place of an older pair if there is one.
 
-    What the model and the tunnel say of themselves goes into the card too, and stands above ``card``.
+    Both are written beside it first and then renamed, the weights before the card. Stopped at any moment,
+    :func:`load` gives the old pair or the new one: between the two renames it takes the card from
+    ``path.json.part``. What the model and the tunnel say of themselves goes into the card too, and stands above ``card``.
 
     Args:
         path: folder and name, without an ending.
@@ -75,12 +81,16 @@ def save(path: str | Path, model: SequenceModel, tunnel: Tunnel, card: dict[str,
         The path of the weights.
 
     Raises:
-        CheckpointError: if the card is not JSON-ready; nothing is written then.
+        CheckpointError: if the card is not JSON-ready or a weight is not a number; nothing is written then.
+        SaveError: if the disk is full or the folder cannot be written; the old pair is whole then.
     """
     base = Path(path)
     tensors: dict[str, Tensor] = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    if spoilt := [name for name, value in tensors.items() if not value.isfinite().all()]:
+        raise CheckpointError(f"weights: expected finite numbers, got others in {', '.join(spoilt)}")
     blob = safetensors.torch.save(tensors)
     about = {
+        "format": FORMAT,
         "model": {"name": model.name, **model.config()},
         "tunnel": {"name": tunnel.name, **tunnel.config()},
         "parameters": count_parameters(model),
@@ -90,33 +100,55 @@ def save(path: str | Path, model: SequenceModel, tunnel: Tunnel, card: dict[str,
         text = json.dumps(about | card | about, indent=2, allow_nan=False) + "\n"
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"card: expected JSON-ready facts, got others ({error})") from error
-    base.parent.mkdir(parents=True, exist_ok=True)
-    weights_path = base.with_name(base.name + ".safetensors")
-    for target, data in ((weights_path, blob), (base.with_name(base.name + ".json"), text.encode())):
-        partial = target.with_name(target.name + ".part")
-        partial.write_bytes(data)
-        os.replace(partial, target)
+    weights_path, card_path = (base.with_name(base.name + end) for end in (".safetensors", ".json"))
+    if (current := _card_in_force(weights_path, card_path)) != card_path:
+        os.replace(current, card_path)  # an earlier save was cut between its renames; this one may fail too
+    write_whole({weights_path: blob, card_path: text.encode()})
     return weights_path
+
+
+def _card_in_force(weights_path: Path, card_path: Path) -> Path:
+    """The card that belongs to the weights: its ``.part`` if a save was cut between its two renames."""
+    part = card_path.with_name(card_path.name + PART)
+    if not (part.exists() and weights_path.exists()):
+        return card_path
+    found = hashlib.sha256(weights_path.read_bytes()).hexdigest()
+    return part if _said(card_path) != found and _said(part) == found else card_path
+
+
+def _said(card_path: Path) -> object:
+    """The hash of the weights that a card states; None if it cannot be read."""
+    try:
+        return json.loads(card_path.read_text(encoding="utf-8"))["sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def read_card(name: str | Path) -> dict[str, Any]:
     """The JSON card of a checkpoint.
 
     Raises:
-        CheckpointError: if there is none, or it is not readable.
+        CheckpointError: if there is none, it is not readable, or it is of a format that this version does not know.
     """
-    _, card_path = _paths(name)
+    card_path = _card_in_force(*_paths(name))
     if not card_path.exists():
         shipped = ", ".join(available()) or "none"
         raise CheckpointError(f"checkpoint {name}: no file {card_path.name}; those that ship are {shipped}")
     try:
         card = json.loads(card_path.read_text(encoding="utf-8"))
-        if not isinstance(card, dict) or not {"model", "tunnel", "sha256"} <= card.keys():
-            raise ValueError("it lacks model, tunnel or sha256")
-        if not isinstance(card["sha256"], str):
-            raise ValueError(f"sha256: expected text, got {card['sha256']!r}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"checkpoint {name}: the card is damaged ({error})") from error
+    card = card if isinstance(card, dict) else {}
+    if (written := card.get("format", FORMAT)) != FORMAT:
+        raise CheckpointError(
+            f"checkpoint {name}: format: expected {FORMAT}, got {written!r}; a newer tutorlib may know it"
+        )
+    if not {"model", "tunnel", "sha256"} <= card.keys():
+        raise CheckpointError(f"checkpoint {name}: the card is damaged (it lacks model, tunnel or sha256)")
+    if not isinstance(card["sha256"], str):
+        raise CheckpointError(
+            f"checkpoint {name}: the card is damaged (sha256: expected text, got {card['sha256']!r})"
+        )
     return card
 
 

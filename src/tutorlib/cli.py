@@ -20,7 +20,7 @@ from tutorlib.evaluation import Evaluation, evaluate
 from tutorlib.recipes import RECIPES, changed
 from tutorlib.report import arguments, report
 from tutorlib.scorecard import SEQUENCES, measure_all, write
-from tutorlib.training import best_device, sweep, train, usable_device
+from tutorlib.training import TrainingRun, best_device, session, sweep, train, usable_device
 
 Number = TypeVar("Number", int, float)
 TARGETS = {
@@ -118,54 +118,57 @@ def _train(options: argparse.Namespace) -> int:
     device = _device(options)
     model, tunnel = recipe.build()
     folder = Path(options.out)
-    print(f"training {options.recipe} on {device}; stop it at any time, the same command goes on")
-    keep = snapshots.recorder(folder / f"{options.recipe}.steps", recipe.snapshots)
-    keep(0, model)
-    run = train(
-        model,
-        tunnel,
-        recipe.plan,
-        device=device,
-        folder=folder / f"{options.recipe}.state",
-        progress=True,
-        log_every=10 if recipe.snapshots else 100,
-        on_log=keep,
-    )
-    raw = measure(evaluate(model, tunnel, sequences=4096, generator=_generator(EVALUATION_SEED)))
-    kept, measured = "last", raw
-    if run.average:
-        last = {name: p.detach().clone() for name, p in model.state_dict().items()}
-        model.load_state_dict(last | run.average)
-        averaged = measure(evaluate(model, tunnel, sequences=4096, generator=_generator(EVALUATION_SEED)))
-        if averaged["kl"] < raw["kl"]:
-            kept, measured = "averaged", averaged
-        else:
-            model.load_state_dict(last)
-    card = {
-        "recipe": options.recipe,
-        "command": " ".join(["tutorlib train", options.recipe, *(f"--set {c}" for c in options.changes)]),
-        "targets": f"{TARGETS[recipe.plan.targets]}, fresh sequences at every step",
-        "plan": recipe.plan.facts(),
-        "weights": kept,
-        "core_seconds": round(run.core_seconds),
-        "device": device.type,
-        "torch": torch.__version__.split("+")[0],
-        "git": _revision(),
-        "measured": {
-            "sequences": 4096,
-            "seed": EVALUATION_SEED,
-            **{key: float(f"{value:.4g}") for key, value in measured.items()},
-        },
-    }
-    path = checkpoints.save(folder / options.recipe, model, tunnel, card)
-    print(f"wrote {path} and its card")
-    if recipe.snapshots:
-        kept_at = snapshots.save(
-            folder / options.recipe, folder / f"{options.recipe}.steps", model, tunnel, card
+    home, steps = folder / options.recipe, folder / f"{options.recipe}.steps"
+    keep = snapshots.recorder(steps, recipe.snapshots)
+
+    def finish(run: TrainingRun) -> None:
+        raw = measure(evaluate(model, tunnel, sequences=4096, generator=_generator(EVALUATION_SEED)))
+        kept, measured = "last", raw
+        if run.average:
+            last = {name: p.detach().clone() for name, p in model.state_dict().items()}
+            model.load_state_dict(last | run.average)
+            averaged = measure(evaluate(model, tunnel, sequences=4096, generator=_generator(EVALUATION_SEED)))
+            if averaged["kl"] < raw["kl"]:
+                kept, measured = "averaged", averaged
+            else:
+                model.load_state_dict(last)
+        card = {
+            "recipe": options.recipe,
+            "command": " ".join(["tutorlib train", options.recipe, *(f"--set {c}" for c in options.changes)]),
+            "targets": f"{TARGETS[recipe.plan.targets]}, fresh sequences at every step",
+            "plan": recipe.plan.facts(),
+            "weights": kept,
+            "core_seconds": round(run.core_seconds),
+            "device": device.type,
+            "torch": torch.__version__.split("+")[0],
+            "git": _revision(),
+            "measured": {
+                "sequences": 4096,
+                "seed": EVALUATION_SEED,
+                **{key: float(f"{value:.4g}") for key, value in measured.items()},
+            },
+        }
+        print(f"wrote {checkpoints.save(home, model, tunnel, card)} and its card")
+        if recipe.snapshots:
+            print(f"wrote {snapshots.save(home, steps, model, tunnel, card)} and its card")
+        for key, value in measured.items():
+            print(f"  {key:28s} {value:.6f}")
+
+    with session(device) as team:  # of one process, unless a launcher started more
+        if team.is_main:
+            print(f"training {options.recipe} on {device}; stop it at any time, the same command goes on")
+            keep(0, model)
+        run = train(
+            model,
+            tunnel,
+            recipe.plan,
+            device=device,
+            folder=folder / f"{options.recipe}.state",
+            progress=True,
+            log_every=10 if recipe.snapshots else 100,
+            on_log=keep,
         )
-        print(f"wrote {kept_at} and its card")
-    for key, value in measured.items():
-        print(f"  {key:28s} {value:.6f}")
+        team.on_main(lambda: finish(run))
     return 0
 
 

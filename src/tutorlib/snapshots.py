@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -20,6 +19,7 @@ import safetensors.torch
 from torch import Tensor
 
 from tutorlib.checkpoints import CheckpointError
+from tutorlib.files import write_whole
 from tutorlib.models import SequenceModel, build
 from tutorlib.tunnels import TUNNELS, Tunnel
 
@@ -96,13 +96,11 @@ def recorder(folder: str | Path, steps: Sequence[int]) -> Callable[[int, Sequenc
     def record(step: int, model: SequenceModel) -> None:
         if step not in wanted:
             return
-        folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{step:08d}.safetensors"
         blob = safetensors.torch.save(
             {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
         )
-        path.with_suffix(".part").write_bytes(blob)
-        os.replace(path.with_suffix(".part"), path)
+        write_whole({path: blob})
 
     return record
 
@@ -145,10 +143,7 @@ def save(
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"card: expected JSON-ready facts, got others ({error})") from error
     weights_path, card_path = _paths(path, shipped=False)
-    for target, data in ((weights_path, blob), (card_path, text.encode())):
-        part = target.with_name(target.name + ".part")
-        part.write_bytes(data)
-        os.replace(part, target)
+    write_whole({weights_path: blob, card_path: text.encode()})
     return weights_path
 
 

@@ -23,6 +23,9 @@ COLAB = {
     "safetensors": "0.5.0",
     "tqdm": "4.67.0",
 }
+COLAB_EXTRAS = {
+    "accelerate": "1.14.0"
+}  # installed there (August 2026), so an extra must not make pip upgrade it
 COLAB_PYTHON = "3.12.0"
 
 
@@ -72,6 +75,12 @@ def test_core_has_lower_bounds_only_at_or_below_colab(project: dict[str, Any]) -
             f"{name}{specifier} would make pip upgrade Colab's {COLAB[name]}"
         )
     assert SpecifierSet(project["requires-python"]).contains(COLAB_PYTHON)
+
+
+def test_an_extra_that_colab_has_does_not_upgrade_it(project: dict[str, Any]) -> None:
+    found = by_name(project["optional-dependencies"]["distributed"])
+    for name, version in COLAB_EXTRAS.items():
+        assert [clause.operator for clause in found[name]] == [">="] and found[name].contains(version)
 
 
 def locked(root: Path) -> dict[str, str]:

@@ -11,6 +11,7 @@ import torch
 
 from tutorlib.models import SequenceModel, build
 from tutorlib.training import TrainingPlan
+from tutorlib.training.faults import within_memory
 from tutorlib.tunnels import TUNNELS, Tunnel
 
 __all__ = ["Recipe", "changed"]
@@ -35,7 +36,12 @@ class Recipe:
     snapshots: tuple[int, ...] = ()
 
     def build(self) -> tuple[SequenceModel, Tunnel]:
-        """The untrained model and its tunnel."""
+        """The untrained model and its tunnel.
+
+        Raises:
+            ValueError: if there is no such tunnel or model, an argument is not as expected, or the weights do not fit
+                into memory.
+        """
         if self.tunnel not in TUNNELS:
             raise ValueError(f"tunnel: expected one of {', '.join(TUNNELS)}, got {self.tunnel!r}")
         try:
@@ -46,7 +52,8 @@ class Recipe:
         config = {"vocab": tunnel.vocab, "context": tunnel.length, "generator": weights, **self.model_config}
         if tunnel.header_shape is not None:
             config["header"] = tunnel.header_shape
-        return build(self.model, **config), tunnel
+        with within_memory(f"a {self.model}", lambda: f"lower the sizes in {self.model_config}"):
+            return build(self.model, **config), tunnel
 
 
 def changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:

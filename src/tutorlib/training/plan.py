@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -57,16 +58,16 @@ class TrainingPlan:
 
     def __post_init__(self) -> None:
         ramp = self.batch if isinstance(self.batch, tuple) and self.batch else (self.batch,)
-        if not isinstance(self.seed, int):
+        if not _whole(self.seed, -(2**63)):
             raise ValueError(f"seed: expected an integer, got {self.seed!r}")
         for key, value in [("steps", self.steps), *(("batch", size) for size in ramp)]:
-            if not isinstance(value, int) or value < 1:
+            if not _whole(value, 1):
                 raise ValueError(f"{key}: expected a positive integer, got {value!r}")
         for key in ("matrix_rate", "embedding_rate", "warmup", "weight_decay", "clip"):
-            if not getattr(self, key) >= 0:
+            if not 0 <= _real(getattr(self, key)) < math.inf:
                 raise ValueError(f"{key}: expected at least 0, got {getattr(self, key)!r}")
         for key in ("decay", "averaging"):
-            if not 0 <= getattr(self, key) <= 1:
+            if not 0 <= _real(getattr(self, key)) <= 1:
                 raise ValueError(f"{key}: expected a share from 0 to 1, got {getattr(self, key)!r}")
         if self.precision not in ("float32", "bfloat16"):
             raise ValueError(f"precision: expected 'float32' or 'bfloat16', got {self.precision!r}")
@@ -88,6 +89,16 @@ class TrainingPlan:
         """Sequences drawn at ``step``."""
         ramp = self.batch if isinstance(self.batch, tuple) else (self.batch,)
         return ramp[min(step * len(ramp) // self.steps, len(ramp) - 1)]
+
+
+def _whole(value: object, least: int) -> bool:
+    """Whether it is an integer from ``least`` on that PyTorch can hold."""
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value < 2**63
+
+
+def _real(value: object) -> float:
+    """The number; not a number if it is something else."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
 
 
 @dataclass

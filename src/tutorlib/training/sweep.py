@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import os
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,9 @@ from typing import Any
 import torch
 
 from tutorlib.evaluation import Evaluation, evaluate
+from tutorlib.files import write_whole
 from tutorlib.models import SequenceModel
+from tutorlib.training.distributed import processes
 from tutorlib.training.loop import train
 from tutorlib.training.plan import DivergedError, TrainingPlan
 from tutorlib.tunnels import Tunnel
@@ -139,6 +140,10 @@ def sweep(
     for what, given in [*grid.items(), ("seeds", tuple(seeds))]:
         if not given or len(set(given)) < len(given):
             raise ValueError(f"{what}: expected values that differ, at least one, got {list(given)}")
+    if processes() > 1:
+        raise ValueError(
+            f"sweep: expected one process, got {processes()}; start one sweep on each device, with rates of its own"
+        )
     if sequences < 1:
         raise ValueError(f"sequences: expected at least 1, got {sequences}")
     combinations: list[dict[str, Any]] = [
@@ -168,15 +173,14 @@ def sweep(
                         found, kept = averaged, "averaged"
             except DivergedError as error:
                 errors.append(math.inf)
-                row |= {"kl": None, "diverged": str(error)}  # JSON knows no infinity
+                # JSON knows no infinity. The rest of the error says where the state is, which no other reader has.
+                row |= {"kl": None, "diverged": str(error).partition(";")[0]}
             else:
                 errors.append(found.mean("kl"))
                 row |= {"kl": errors[-1], "entropy_error": found.mean("entropy_error"), "weights": kept}
                 row |= {"loss_bits": run.history[-1]["loss_bits"], "core_seconds": run.core_seconds}
             lines.append(json.dumps(row) + "\n")
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / "sweep.tmp").write_text("".join(lines), encoding="utf-8")
-            os.replace(folder / "sweep.tmp", folder / "sweep.jsonl")
+            write_whole({folder / "sweep.jsonl": "".join(lines).encode()})
             if on_run:
                 on_run(row)
         settings.append(Setting(combination, tuple(errors)))
