@@ -14,6 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from tutorlib.arguments import is_real, positive, shown
 from tutorlib.bits import ArrayLike, as_tensor, check_axis, check_fit, probabilities
 
 __all__ = [
@@ -46,6 +47,9 @@ def normalise(weights: ArrayLike, dim: int = -1) -> Tensor:
     if torch.isinf(weights).any():
         raise ValueError("weights: expected finite values, got infinity")
     total = weights.sum(dim, keepdim=True)
+    if torch.isinf(total).any():  # finite weights whose sum is too large for the dtype
+        weights = weights / weights.amax(dim, keepdim=True).clamp(min=1)
+        total = weights.sum(dim, keepdim=True)
     if (total == 0).any():
         raise ValueError("weights: all are 0, so the evidence is impossible under every hypothesis")
     return weights / total
@@ -145,8 +149,7 @@ def natural_frequencies(cases: float, prior: ArrayLike, likelihood: ArrayLike) -
     Raises:
         ValueError: if ``cases`` is not positive or a shape does not fit.
     """
-    if not cases > 0:
-        raise ValueError(f"cases: expected a positive number, got {cases}")
+    cases = positive("cases", cases)
     prior = probabilities(prior, name="prior")
     likelihood = probabilities(likelihood, name="likelihood")
     if likelihood.ndim != 2 or prior.ndim != 1 or likelihood.shape[0] != prior.shape[0]:
@@ -169,8 +172,10 @@ def beta_bernoulli(heads: ArrayLike, tails: ArrayLike, a: float = 1.0, b: float 
     for name, counts in (("heads", heads), ("tails", tails)):
         if (counts < 0).any():
             raise ValueError(f"{name}: expected counts of at least 0, got {float(counts.min()):g}")
-    if not (a > 0 and b > 0):
-        raise ValueError(f"a and b: expected positive numbers, got {a} and {b}")
+        if torch.isinf(counts).any():
+            raise ValueError(f"{name}: expected finite counts, got infinity")
+    if not (is_real(a) and is_real(b) and a > 0 and b > 0):
+        raise ValueError(f"a and b: expected positive numbers, got {shown(a)} and {shown(b)}")
     try:
         tosses = heads + tails
     except RuntimeError as error:

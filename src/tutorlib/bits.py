@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tutorlib.arguments import shown
+
 __all__ = [
     "cross_entropy",
     "cross_entropy_from_logits",
@@ -42,30 +44,42 @@ def as_tensor(values: ArrayLike, name: str = "values") -> Tensor:
     Raises:
         ValueError: if the values are not real numbers, or hold NaN.
     """
-    if isinstance(values, Tensor):
-        tensor = values
-    else:
-        try:
-            tensor = torch.as_tensor(np.asarray(values, dtype=np.float64))
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{name}: expected real numbers, got {values!r}") from error
-    if not tensor.is_floating_point():
-        if tensor.is_complex():
-            raise ValueError(f"{name}: expected real numbers, got dtype {tensor.dtype}")
-        tensor = tensor.to(torch.float64)
+    tensor = values if isinstance(values, Tensor) else _from_numbers(values, name)
+    if tensor.is_complex():
+        raise ValueError(f"{name}: expected real numbers, got dtype {tensor.dtype}")
     if tensor.is_meta:
         raise ValueError(f"{name}: expected a tensor with values, got one on the meta device")
+    if tensor.layout is not torch.strided or tensor.is_quantized:
+        raise ValueError(f"{name}: expected a dense tensor, got {tensor.layout}, {tensor.dtype}")
+    if not tensor.is_floating_point():
+        tensor = tensor.to(torch.float64)
+    elif tensor.dtype not in (torch.float32, torch.float64):
+        tensor = tensor.to(torch.float32)  # two bytes are too few to add up probabilities
     if torch.isnan(tensor).any():
         raise ValueError(f"{name}: expected numbers, got NaN")
     return tensor
 
 
+def _from_numbers(values: object, name: str) -> Tensor:
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind in "USMmV":  # text that looks like a number is none; neither is a date
+            raise ValueError(f"dtype {array.dtype}")
+        return torch.as_tensor(array.astype(np.float64))
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise ValueError(f"{name}: expected real numbers, got {shown(values)}") from error
+
+
 def check_axis(tensor: Tensor, dim: int, name: str) -> None:
-    """Raise a ValueError unless ``tensor`` has the axis ``dim``."""
+    """Raise a ValueError unless ``tensor`` has the axis ``dim``, with one outcome or more along it."""
     if tensor.ndim == 0:
         raise ValueError(f"{name}: expected at least one axis, got a single number {float(tensor)}")
-    if not -tensor.ndim <= dim < tensor.ndim:
-        raise ValueError(f"{name}: expected an axis {-tensor.ndim} to {tensor.ndim - 1}, got axis {dim}")
+    whole = isinstance(dim, int) and not isinstance(dim, bool)
+    if not whole or not -tensor.ndim <= dim < tensor.ndim:
+        ends = f"{-tensor.ndim} to {tensor.ndim - 1}"
+        raise ValueError(f"dim of {name}: expected an axis {ends}, got axis {shown(dim)}")
+    if not tensor.shape[dim]:
+        raise ValueError(f"{name}: expected an outcome or more along axis {dim} (a sum of 1), got none")
 
 
 def check_fit(p: Tensor, q: Tensor, dim: int, names: str) -> None:
@@ -162,7 +176,7 @@ def mutual_information(joint: ArrayLike) -> Tensor:
     joint = as_tensor(joint, "joint")
     if joint.ndim < 2:
         raise ValueError(f"joint: expected a table [..., x, y], got shape {tuple(joint.shape)}")
-    flat = probabilities(joint.flatten(-2), -1, "joint")  # [..., x * y]
+    flat = probabilities(joint.flatten(-2), -1, "joint")  # [..., x * y]; checks the entries
     independent = joint.sum(-1, keepdim=True) * joint.sum(-2, keepdim=True)  # [..., x, y]
     return kl_divergence(flat, independent.flatten(-2))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from tutorlib.arguments import instance, integer, shown
 from tutorlib.checks import UNANSWERED, Check, Verdict, as_number, c01, c08
 
 __all__ = ["CHECKS", "Check", "Prediction", "Verdict", "check", "predict"]
@@ -25,8 +26,8 @@ def check(exercise: str, answer: Any) -> None:
     Raises:
         ValueError: if there is no such exercise.
     """
-    if exercise not in CHECKS:
-        raise ValueError(f"exercise: expected one of {', '.join(CHECKS)}, got {exercise!r}")
+    if not isinstance(exercise, str) or exercise not in CHECKS:
+        raise ValueError(f"exercise: expected one of {', '.join(CHECKS)}, got {shown(exercise)}")
     verdict = UNANSWERED if answer is ... else CHECKS[exercise].judge(answer)
     mark = "" if verdict is UNANSWERED else "✓ " if verdict.ok else "✗ "
     print(f"{exercise}: {mark}{verdict.message}")
@@ -41,6 +42,11 @@ class Prediction:
 
     def compare(self, answer: float, unit: str = "", digits: int = 2) -> None:
         """Print the guess beside the answer."""
+        number = as_number(answer)
+        if number is None:
+            raise ValueError(f"answer: expected one number, got {shown(answer)}")
+        answer = number
+        digits = integer("digits", digits, 0, 17)
         unit = f" {unit}" if unit else ""
         if self.guess is None:
             print(f"{self.question} The answer is {answer:.{digits}f}{unit}; you made no guess.")
@@ -58,11 +64,12 @@ def predict(question: str, guess: Any = ...) -> Prediction:
     Raises:
         ValueError: if the guess is not one number.
     """
+    instance("question", question, str)
     if guess is ...:
         print(f"{question} No guess yet: write a number in place of the ... first.")
         return Prediction(question, None)
     number = as_number(guess)
     if number is None:
-        raise ValueError(f"guess: expected one number, got {guess!r}")
+        raise ValueError(f"guess: expected one number, got {shown(guess)}")
     print(f"{question} Your guess is {number:g}.")
     return Prediction(question, number)

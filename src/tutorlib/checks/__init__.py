@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from tutorlib.arguments import instance, shown
+
 __all__ = ["UNANSWERED", "Check", "Verdict", "expect_number", "right", "wrong"]
 
 
@@ -80,7 +82,20 @@ def expect_number(
         otherwise: the hint for any other number.
         tolerance: largest distance that counts as equal; by default 1 % of the number aimed at, so that an
             answer rounded to three digits passes.
+
+    Raises:
+        ValueError: if a number or a text is none.
     """
+    instance("slips", slips, Mapping)
+    texts = [("praise", praise), ("otherwise", otherwise), *(("slips", hint) for hint in slips.values())]
+    numbers = [("value", value), *(("slips", slip) for slip in slips)]
+    for name, text in texts:
+        instance(name, text, str)
+    for name, number in numbers if tolerance is None else [*numbers, ("tolerance", tolerance)]:
+        if as_number(number) is None:
+            raise ValueError(f"{name}: expected a number, got {shown(number)}")
+    if tolerance is not None and tolerance < 0:
+        raise ValueError(f"tolerance: expected at least 0, got {tolerance}")
 
     def close(number: float, aim: float) -> bool:
         return abs(number - aim) <= (0.01 * abs(aim) if tolerance is None else tolerance)
@@ -88,7 +103,7 @@ def expect_number(
     def judge(answer: Any) -> Verdict:
         number = as_number(answer)
         if number is None:
-            return wrong(f"expected one number, got {type(answer).__name__}: {answer!r:.60}")
+            return wrong(f"expected one number, got {type(answer).__name__}: {shown(answer):.60}")
         if close(number, value):
             return right(praise)
         # The nearest slip, since two may lie within 1 % of the answer.

@@ -12,12 +12,12 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from tutorlib.arguments import instance, integer, shown
 from tutorlib.bayes import normalise
 from tutorlib.evaluation.measures import Evaluation
 from tutorlib.evaluation.scoring import divergence, draws, log_predictor
 from tutorlib.models import SequenceModel
 from tutorlib.tunnels import Batch, Tunnel
-from tutorlib.tunnels.draws import integer
 
 __all__ = ["GAP_MEASURES", "martingale_gap", "permutation_gap"]
 
@@ -106,8 +106,10 @@ def martingale_gap(
     Raises:
         ValueError: if successive positions ask different questions in this tunnel, or an argument does not fit.
     """
-    last = len(tunnel.scored) - 2
+    last = len(instance("tunnel", tunnel, Tunnel).scored) - 2
     places = range(last + 1) if positions is None else positions
+    if not isinstance(places, Sequence) or isinstance(places, str):
+        raise ValueError(f"positions: expected a list of indices, got {shown(places)}")
     if not len(places):
         raise ValueError("positions: expected at least one, with a scored position after it, got none")
     for place in places:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tutorlib.arguments import device_of, integer, shown
+
 __all__ = ["LAW_MEASURES", "MEASURES", "Evaluation", "Interval"]
 
 MEASURES = {
@@ -49,6 +51,19 @@ class Evaluation:
 
     values: dict[str, Tensor]
 
+    def __post_init__(self) -> None:
+        tables = self.values.values() if isinstance(self.values, dict) else [self.values]
+        for table in tables:
+            if (
+                not isinstance(table, Tensor)
+                or not table.is_floating_point()
+                or table.ndim != 2
+                or not table.numel()
+            ):
+                raise ValueError(
+                    f"values: expected tensors [sequences, scored] by measure, got {shown(table)}"
+                )
+
     def per_position(self, measure: str) -> Tensor:
         """Mean over sequences, float64 ``[scored]``."""
         return self._get(measure).mean(0)
@@ -68,9 +83,8 @@ class Evaluation:
     def interval(self, measure: str, generator: torch.Generator, resamples: int = 1000) -> Interval:
         """Mean with a 95 % percentile bootstrap interval over sequences."""
         by_sequence = self._get(measure).mean(1)  # [sequences]
-        draws = torch.randint(
-            len(by_sequence), (resamples, len(by_sequence)), generator=generator, device=generator.device
-        )
+        shape = (integer("resamples", resamples, 1), len(by_sequence))
+        draws = torch.randint(len(by_sequence), shape, generator=generator, device=device_of(generator))
         means = by_sequence[draws.to(by_sequence.device)].mean(1)  # [resamples]
         ends = torch.tensor([0.025, 0.975], dtype=means.dtype, device=means.device)
         between = "linear" if means.isfinite().all() else "nearest"  # no line leads to infinity
@@ -78,6 +92,6 @@ class Evaluation:
         return Interval(float(by_sequence.mean()), low, high)
 
     def _get(self, measure: str) -> Tensor:
-        if measure not in self.values:
-            raise ValueError(f"measure: expected one of {', '.join(self.values)}, got {measure!r}")
+        if not isinstance(measure, str) or measure not in self.values:
+            raise ValueError(f"measure: expected one of {', '.join(self.values)}, got {shown(measure)}")
         return self.values[measure]

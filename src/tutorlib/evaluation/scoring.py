@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from tutorlib import bits
+from tutorlib.arguments import instance, shown
 from tutorlib.evaluation.measures import LAW_MEASURES, Evaluation
 from tutorlib.models import SequenceModel
 from tutorlib.tunnels import Batch, Tunnel
@@ -17,7 +18,8 @@ __all__ = ["divergence", "draws", "evaluate", "log_predictor", "model_predictor"
 
 def model_predictor(model: SequenceModel, tunnel: Tunnel) -> Callable[[Batch], Tensor]:
     """The model as a predictor: logits at the scored positions, ``[batch, scored, vocab]``."""
-    device = next(model.parameters()).device
+    device = next(instance("model", model, SequenceModel).parameters()).device
+    instance("tunnel", tunnel, Tunnel)
     if model.header != tunnel.header_shape:
         raise ValueError(
             f"model: expected one for the header {tunnel.header_shape}, got one for {model.header}"
@@ -50,7 +52,10 @@ def log_predictor(
     Raises:
         ValueError: if the model does not fit the tunnel; when called, if there are no distributions in its answer.
     """
+    instance("tunnel", tunnel, Tunnel)
     is_model = isinstance(predictor, SequenceModel)
+    if not callable(predictor):
+        raise ValueError(f"predictor: expected a model or a function, got {shown(predictor)}")
     predict = model_predictor(predictor, tunnel) if isinstance(predictor, SequenceModel) else predictor
 
     def log_probabilities(batch: Batch) -> Tensor:
@@ -69,14 +74,19 @@ def log_predictor(
 
 def divergence(p: Tensor, log_q: Tensor) -> Tensor:
     """``KL(p || q)`` in bits from probabilities and log2 probabilities ``[..., outcomes]``; infinite if q misses p."""
+    p, log_q = bits.as_tensor(p, "p"), bits.as_tensor(log_q, "log_q")
+    bits.check_fit(bits.probabilities(p, name="p"), log_q, -1, "p and log_q")
     cross = -torch.where(p > 0, p * log_q, 0.0).sum(-1)  # [...]
     return (cross - bits.entropy(p)).clamp(min=0)  # below 0 only by rounding
 
 
 def draws(source: Tunnel, sequences: int, batch: int, generator: torch.Generator) -> Iterator[Batch]:
     """``sequences`` fresh sequences from a tunnel, at most ``batch`` at a time."""
-    if sequences < 1 or batch < 1:
-        raise ValueError(f"sequences and batch: expected positive numbers, got {sequences} and {batch}")
+    for count in (sequences, batch):
+        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+            raise ValueError(
+                f"sequences and batch: expected positive numbers, got {shown(sequences)} and {shown(batch)}"
+            )
     for first in range(0, sequences, batch):
         yield source.sample(min(batch, sequences - first), generator)
 
@@ -111,7 +121,8 @@ def evaluate(
     Raises:
         ValueError: if the model or the law does not fit the tunnel, or the function returns no distributions.
     """
-    source = tunnel if law is None else law
+    instance("tunnel", tunnel, Tunnel)
+    source = tunnel if law is None else instance("law", law, Tunnel)
     _check_law(tunnel, source)
     log_predictions = log_predictor(predictor, tunnel)
     parts: list[dict[str, Tensor]] = []

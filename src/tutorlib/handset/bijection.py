@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 
+from tutorlib.arguments import is_real, shown
 from tutorlib.handset.base import blank
 from tutorlib.models import Transformer
 from tutorlib.models.base import check_sizes
@@ -45,8 +44,8 @@ def bijection_eliminator(symbols: int, gap: float = 30.0) -> Transformer:
     check_sizes(symbols=symbols)
     if symbols < 2:
         raise ValueError(f"symbols: expected at least 2, got {symbols}")
-    if not 0 < gap < math.inf:
-        raise ValueError(f"gap: expected a positive number of nats, got {gap}")
+    if not is_real(gap) or not 0 < gap <= 1e6:  # float32 and its squares must hold twice the gap
+        raise ValueError(f"gap: expected a positive number of nats, at most a million, got {shown(gap)}")
     width = symbols + 1
     model, block = blank(Transformer(2 * symbols, 2 * symbols - 1, width, hidden=1))
     attention = block.attention

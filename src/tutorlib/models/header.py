@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tutorlib.arguments import real_tensor
+
 __all__ = ["ColumnReader", "FlatReader", "RowReader", "log_features"]
 
 SMALLEST = 2.0**-14  # below it a probability counts as this much, so that its logarithm stays a number
@@ -17,6 +19,7 @@ SMALLEST = 2.0**-14  # below it a probability counts as this much, so that its l
 
 def log_features(p: Tensor) -> Tensor:
     """Probabilities ``[..., n]`` beside their logarithms: ``[..., 2 n]``, the latter in nats."""
+    real_tensor("p", p, "[..., n]")
     return torch.cat((p, p.clamp(min=SMALLEST).log()), -1)
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tutorlib.arguments import finite, integer, real_tensor
 from tutorlib.models.base import Record, check_sizes, rms_norm
 from tutorlib.models.mamba import CausalConvolution
 from tutorlib.models.stack import ResidualStack
@@ -41,7 +42,16 @@ def linear_attention(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
 
     Returns:
         The mixed values ``[..., time, e]`` and the weights ``[..., time, time]``, whose rows sum to 1.
+
+    Raises:
+        ValueError: if a shape does not fit, a number is not finite, or a query or a key is not positive.
     """
+    _check_past(q, k, v)
+    _check_positive(q, k)
+    return _linear_attention(q, k, v)
+
+
+def _linear_attention(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
     scores = (q @ k.mT).tril()  # [..., time, time]
     weights = scores / scores.sum(-1, keepdim=True)  # [..., time, time]
     return weights @ v, weights
@@ -49,6 +59,8 @@ def linear_attention(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
 
 def linear_attention_steps(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """The same, one position after another: ``S_t = S_{t-1} + v_t k_t^T``, ``n_t = n_{t-1} + k_t``."""
+    _check_past(q, k, v)
+    _check_positive(q, k)
     S = torch.zeros_like(v[..., 0, :, None] * k[..., 0, None, :])  # [..., e, d]
     n = torch.zeros_like(k[..., 0, :])  # [..., d]
     mixed = []
@@ -73,7 +85,15 @@ def delta_rule(q: Tensor, k: Tensor, v: Tensor, beta: Tensor) -> tuple[Tensor, T
 
     Returns:
         The outputs ``o`` ``[..., time, e]`` and what was written, ``u`` ``[..., time, e]``.
+
+    Raises:
+        ValueError: if a shape does not fit, or a number is not finite.
     """
+    _check_past(q, k, v, beta)
+    return _delta_rule(q, k, v, beta)
+
+
+def _delta_rule(q: Tensor, k: Tensor, v: Tensor, beta: Tensor) -> tuple[Tensor, Tensor]:
     earlier = (beta[..., None] * (k @ k.mT)).tril(-1)  # [..., time, time]
     system = torch.eye(k.shape[-2], dtype=k.dtype, device=k.device) + earlier  # [..., time, time]
     wide = torch.promote_types(v.dtype, torch.float32)  # under autocast: bfloat16 has no solver
@@ -84,6 +104,7 @@ def delta_rule(q: Tensor, k: Tensor, v: Tensor, beta: Tensor) -> tuple[Tensor, T
 
 def delta_rule_steps(q: Tensor, k: Tensor, v: Tensor, beta: Tensor) -> Tensor:
     """The same, one position after another: ``S_t = S_{t-1} + beta_t (v_t - S_{t-1} k_t) k_t^T``."""
+    _check_past(q, k, v, beta)
     S = torch.zeros_like(v[..., 0, :, None] * k[..., 0, None, :])  # [..., e, d]
     out = []
     for q_t, k_t, v_t, b_t in zip(q.unbind(-2), k.unbind(-2), v.unbind(-2), beta.unbind(-1), strict=True):
@@ -92,6 +113,33 @@ def delta_rule_steps(q: Tensor, k: Tensor, v: Tensor, beta: Tensor) -> Tensor:
         S = S + u_t[..., :, None] * k_t[..., None, :]  # [..., e, d]
         out.append((S @ q_t[..., None]).squeeze(-1))  # [..., e]
     return torch.stack(out, -2)  # [..., time, e]
+
+
+def _check_past(q: Tensor, k: Tensor, v: Tensor, beta: Tensor | None = None) -> None:
+    """Check the shapes of queries, keys and values. The layers skip this: there the shapes fit by construction."""
+    for name, x in (("q", q), ("k", k), ("v", v)):
+        real_tensor(name, x, "[..., time, features]")
+    if q.shape != k.shape or not k.numel():
+        raise ValueError(f"q and k: expected one shape, not empty, got {tuple(q.shape)} and {tuple(k.shape)}")
+    if v.shape[:-1] != k.shape[:-1] or v.dtype != k.dtype or q.dtype != k.dtype:
+        raise ValueError(
+            f"v: expected {list(k.shape[:-1])} and its features, as k, in one dtype with q and k, "
+            f"got {tuple(v.shape)}; dtypes {q.dtype}, {k.dtype}, {v.dtype}"
+        )
+    finite(q=q, k=k, v=v)
+    if beta is not None:
+        if real_tensor("beta", beta, "[..., time]").shape != k.shape[:-1] or beta.dtype != k.dtype:
+            raise ValueError(
+                f"beta: expected {list(k.shape[:-1])} in {k.dtype}, got {tuple(beta.shape)}, {beta.dtype}"
+            )
+        if not ((beta >= 0) & (beta <= 1)).all():
+            raise ValueError("beta: expected numbers from 0 to 1, got others")
+
+
+def _check_positive(q: Tensor, k: Tensor) -> None:
+    for name, x in (("q", q), ("k", k)):
+        if not (x > 0).all():
+            raise ValueError(f"{name}: expected positive numbers, got {float(x.min()):.4g} among them")
 
 
 class LinearMixer(nn.Module):
@@ -115,12 +163,12 @@ class LinearMixer(nn.Module):
         )  # [batch, heads, time, d] each
         if self.beta is None:
             q, k = functional.elu(q) + 1, functional.elu(k) + 1  # positive: [batch, heads, time, d]
-            mixed, weights = linear_attention(q, k, v)
+            mixed, weights = _linear_attention(q, k, v)
             seen = {"attention": weights}
         else:
             q, k = functional.normalize(q, dim=-1), functional.normalize(k, dim=-1)  # of length 1
             beta = torch.sigmoid(self.beta(x)).mT  # [batch, heads, time]
-            mixed, written = delta_rule(q, k, v, beta)
+            mixed, written = _delta_rule(q, k, v, beta)
             seen = {"beta": beta, "written": written}
         if record is not None:
             seen |= {"query": q, "key": k, "value": v}
@@ -179,12 +227,12 @@ class LinearAttention(ResidualStack):
         kernel: int = 0,
         **frame: Any,
     ) -> None:
+        check_sizes(vocab=vocab, context=context, width=width, layers=layers, heads=heads)
         hidden = 4 * width if hidden is None else hidden
-        check_sizes(width=width, layers=layers, heads=heads, hidden=hidden)
+        check_sizes(hidden=hidden)
         if width % heads:
             raise ValueError(f"heads: expected a divisor of the width {width}, got {heads}")
-        if not isinstance(kernel, int) or isinstance(kernel, bool) or kernel < 0:
-            raise ValueError(f"kernel: expected an integer of at least 0, got {kernel!r}")
+        integer("kernel", kernel, 0)
         blocks = [LinearBlock(width, heads, hidden, kernel, self.delta) for _ in range(layers)]
         super().__init__(vocab, context, width, blocks, **frame)
         self.heads, self.hidden, self.kernel = heads, hidden, kernel

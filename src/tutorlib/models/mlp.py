@@ -116,7 +116,7 @@ class WindowMLP(Perceptron):
         header: Tensor | None = None,
     ) -> Tensor:
         """Logits after each position, or after those in ``at``; see :class:`SequenceModel`."""
-        wanted = self.check_tokens(tokens, at)
+        wanted = self.check_tokens(tokens, at, record)
         padded = functional.pad(tokens, (self.window - 1, 0), value=self.vocab)  # [batch, window - 1 + time]
         seen = padded.unfold(1, self.window, 1)[:, wanted]  # [batch, scored, window]
         lag = torch.arange(self.window, device=tokens.device) * (self.vocab + 1)
@@ -182,7 +182,7 @@ class PrefixMLP(Perceptron):
         header: Tensor | None = None,
     ) -> Tensor:
         """Logits after each position, or after those in ``at``; see :class:`SequenceModel`."""
-        wanted = self.check_tokens(tokens, at)
+        wanted = self.check_tokens(tokens, at, record)
         place = torch.arange(tokens.shape[1], device=tokens.device) * (self.vocab if self.by_place else 0)
         rows = self.table(tokens + place)  # [batch, time, width]
         return self.trunk(self.with_header(rows.cumsum(1)[:, wanted], tokens, header), record)

@@ -90,7 +90,7 @@ class LSTM(ResidualStack):
         **frame: Any,
     ) -> None:
         hidden = width if hidden is None else hidden
-        check_sizes(width=width, layers=layers, hidden=hidden)
+        check_sizes(vocab=vocab, context=context, width=width, layers=layers, hidden=hidden)
         blocks = [RecurrentBlock(self.kind, width, hidden) for _ in range(layers)]
         super().__init__(vocab, context, width, blocks, **frame)
         self.hidden = hidden

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tutorlib.arguments import choice, device_of, integer, is_real, shown
 from tutorlib.bayes import normalise
 from tutorlib.bits import probabilities
 from tutorlib.tunnels.base import Batch, Predictor, TaskTunnel
-from tutorlib.tunnels.draws import categorical, choice, dirichlet, ids_between, integer
+from tutorlib.tunnels.draws import categorical, dirichlet, ids_between
 from tutorlib.tunnels.filtering import stationary_law, window_filter
 
 __all__ = ["HMM"]
@@ -72,8 +73,8 @@ class HMM(TaskTunnel):
         most = 10 if law == "coded" else None  # rows of more entries cannot all keep 0.05 and their order
         self.states, self.symbols = integer("states", states, 2, most), integer("symbols", symbols, 2, most)
         self.observations = integer("observations", observations, 1)
-        if not isinstance(stick, int | float) or not 0 <= stick < 1:
-            raise ValueError(f"stick: expected a number from 0 to below 1, got {stick!r}")
+        if not is_real(stick) or not 0 <= stick < 1:
+            raise ValueError(f"stick: expected a number from 0 to below 1, got {shown(stick)}")
         self.stick = float(stick)
         self.first_symbol = FIRST_SYMBOL if header == "tokens" else 0
         first_state = self.first_symbol + symbols
@@ -87,10 +88,11 @@ class HMM(TaskTunnel):
         self.scored = torch.arange(self.prefix + step - 1, self.length, step)  # [observations]
         self.header_shape = (states, states + symbols) if header == "rows" else None
         self.max_window = observations
+        self.task_shape = (states, states + symbols)
 
     def sample_tasks(self, count: int, generator: torch.Generator) -> Tensor:
         """Draw matrices, float64 ``[count, states, states + symbols]``: row i is ``T[i, :]``, then ``E[i, :]``."""
-        ones = torch.ones(count, self.states, max(self.states, self.symbols))
+        ones = torch.ones(integer("count", count, 1), self.states, max(self.states, self.symbols))
         T = dirichlet(ones[..., : self.states], generator)  # [count, states, states]
         E = dirichlet(ones[..., : self.symbols], generator)  # [count, states, symbols]
         if self.law == "coded":
@@ -101,8 +103,9 @@ class HMM(TaskTunnel):
 
     def sample_given(self, tasks: Tensor, generator: torch.Generator) -> Batch:
         """Draw a path of states from a uniform start, and a symbol from each."""
+        self._check_tasks(tasks)
         T, E = tasks.split((self.states, self.symbols), -1)
-        batch, device = len(tasks), generator.device
+        batch, device = len(tasks), device_of(generator)
         rows = torch.arange(batch, device=device)
         state = torch.randint(self.states, (batch,), generator=generator, device=device)
         path = [state]
@@ -139,9 +142,8 @@ class HMM(TaskTunnel):
             T, E = (((part.double() + FLOOR) / 100).unflatten(-1, (self.states, -1)) for part in split)
             return probabilities(T, name="header T"), probabilities(E, name="header E")
         expected = (len(batch), self.states, self.states + self.symbols)
-        if batch.header is None or tuple(batch.header.shape) != expected:
-            got = None if batch.header is None else tuple(batch.header.shape)
-            raise ValueError(f"header: expected {expected}, got {got}")
+        if not isinstance(batch.header, Tensor) or tuple(batch.header.shape) != expected:
+            raise ValueError(f"header: expected {expected}, got {shown(batch.header)}")
         T, E = batch.header.double().split((self.states, self.symbols), -1)
         return probabilities(T, name="header T"), probabilities(E, name="header E")
 
@@ -182,6 +184,10 @@ class HMM(TaskTunnel):
         """The arguments that build this tunnel again."""
         names = ("states", "symbols", "observations", "law", "stick", "target", "header")
         return {name: getattr(self, name) for name in names}
+
+    def _check_task_values(self, tasks: Tensor) -> None:
+        for matrix in tasks.split((self.states, self.symbols), -1):
+            probabilities(matrix, name="tasks")
 
     def _start(self, T: Tensor) -> Tensor:
         return torch.full_like(T[:, 0], 1 / self.states)  # [batch, states]

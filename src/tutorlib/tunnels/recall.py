@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tutorlib.arguments import integer
 from tutorlib.tunnels.base import Batch, Predictor, Tunnel
-from tutorlib.tunnels.draws import ids_between, integer, permutations, recent
+from tutorlib.tunnels.draws import ids_between, permutations, recent
 
 __all__ = ["Recall"]
 
