@@ -25,8 +25,12 @@ LARGEST = 2**24  # of a size; more is a slip, and the tables made for it would f
 
 def integer(name: str, value: object, low: int, high: int | None = None) -> int:
     """``value`` if it is an integer from ``low`` to ``high``, or to 2^24 if no end is named."""
-    fits = isinstance(value, int) and not isinstance(value, bool)
-    if not fits or value < low or (high is not None and value > high):
+    if (
+        not isinstance(value, int)
+        or isinstance(value, bool)
+        or value < low
+        or (high is not None and value > high)
+    ):
         limit = f"of at least {low}" if high is None else f"from {low} to {high}"
         raise ValueError(f"{name}: expected an integer {limit}, got {shown(value)}")
     if high is None and value > LARGEST:
@@ -80,8 +84,12 @@ def real_tensor(name: str, value: object, axes: str) -> Tensor:
     """``value`` if it is a floating tensor with the axes named, such as ``[..., time, d]``."""
     least = axes.count(",") + 1 - axes.count("...")
     exact = "..." not in axes
-    fits = isinstance(value, Tensor) and value.is_floating_point()
-    if not fits or value.ndim < least or (exact and value.ndim > least):
+    if (
+        not isinstance(value, Tensor)
+        or not value.is_floating_point()
+        or value.ndim < least
+        or (exact and value.ndim > least)
+    ):
         raise ValueError(f"{name}: expected a tensor of real numbers {axes}, got {shown(value)}")
     return value
 

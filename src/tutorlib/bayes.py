@@ -85,7 +85,10 @@ def condition(prior: ArrayLike, likelihood: ArrayLike) -> Tensor:
         ValueError: if the prior is no distribution, a likelihood is negative, the lengths differ, or the
             evidence is impossible under every hypothesis.
     """
-    return normalise(_weigh(prior, likelihood))
+    weights = _weigh(prior, likelihood)  # [..., hypotheses]
+    if (weights.sum(-1) == 0).any():
+        raise ValueError("prior and likelihood: the evidence is impossible under every hypothesis")
+    return normalise(weights)
 
 
 def evidence(prior: ArrayLike, likelihood: ArrayLike) -> Tensor:
@@ -176,6 +179,8 @@ def beta_bernoulli(heads: ArrayLike, tails: ArrayLike, a: float = 1.0, b: float 
             raise ValueError(f"{name}: expected finite counts, got infinity")
     if not (is_real(a) and is_real(b) and a > 0 and b > 0):
         raise ValueError(f"a and b: expected positive numbers, got {shown(a)} and {shown(b)}")
+    dtype = torch.promote_types(heads.dtype, tails.dtype)  # two single numbers would take the smaller one's
+    heads, tails = heads.to(dtype), tails.to(dtype)
     try:
         tosses = heads + tails
     except RuntimeError as error:

@@ -46,6 +46,7 @@ class Prediction:
         if number is None:
             raise ValueError(f"answer: expected one number, got {shown(answer)}")
         answer = number
+        instance("unit", unit, str)
         digits = integer("digits", digits, 0, 17)
         unit = f" {unit}" if unit else ""
         if self.guess is None:

@@ -73,7 +73,9 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             for p in group["params"]:
                 if p.ndim != 2:
-                    raise ValueError(f"Muon: expected matrices, got a parameter of shape {tuple(p.shape)}")
+                    raise ValueError(
+                        f"params of Muon: expected matrices, got a parameter of shape {tuple(p.shape)}"
+                    )
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from tutorlib import bits
-from tutorlib.arguments import instance, shown
+from tutorlib.arguments import LARGEST, instance, shown
 from tutorlib.evaluation.measures import LAW_MEASURES, Evaluation
 from tutorlib.models import SequenceModel
 from tutorlib.tunnels import Batch, Tunnel
@@ -83,7 +83,7 @@ def divergence(p: Tensor, log_q: Tensor) -> Tensor:
 def draws(source: Tunnel, sequences: int, batch: int, generator: torch.Generator) -> Iterator[Batch]:
     """``sequences`` fresh sequences from a tunnel, at most ``batch`` at a time."""
     for count in (sequences, batch):
-        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= LARGEST:
             raise ValueError(
                 f"sequences and batch: expected positive numbers, got {shown(sequences)} and {shown(batch)}"
             )

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tutorlib.arguments import real_tensor
+from tutorlib.arguments import integer, real_tensor
+from tutorlib.models.base import check_sizes
 
 __all__ = ["ColumnReader", "FlatReader", "RowReader", "log_features"]
 
@@ -28,6 +29,7 @@ class RowReader(nn.Module):
 
     def __init__(self, rows: int, features: int, width: int) -> None:
         super().__init__()
+        check_sizes(rows=rows, features=features, width=width)
         self.read = nn.Linear(2 * features, width, bias=False)
         self.place = nn.Embedding(rows, width)
 
@@ -45,7 +47,8 @@ class ColumnReader(nn.Module):
 
     def __init__(self, rows: int, first: int, vocab: int, width: int) -> None:
         super().__init__()
-        self.first, self.vocab = first, vocab
+        check_sizes(rows=rows, vocab=vocab, width=width)
+        self.first, self.vocab = integer("first", first, 0), vocab
         self.read = nn.Linear(2 * rows, width, bias=False)
 
     def forward(self, header: Tensor, tokens: Tensor) -> Tensor:
@@ -61,6 +64,7 @@ class FlatReader(nn.Module):
 
     def __init__(self, rows: int, features: int, width: int) -> None:
         super().__init__()
+        check_sizes(rows=rows, features=features, width=width)
         self.read = nn.Linear(2 * rows * features, width, bias=False)
 
     def forward(self, header: Tensor) -> Tensor:

@@ -89,7 +89,8 @@ def delta_rule(q: Tensor, k: Tensor, v: Tensor, beta: Tensor) -> tuple[Tensor, T
     Raises:
         ValueError: if a shape does not fit, or a number is not finite.
     """
-    _check_past(q, k, v, beta)
+    _check_past(q, k, v)
+    _check_beta(beta, k)
     return _delta_rule(q, k, v, beta)
 
 
@@ -104,7 +105,8 @@ def _delta_rule(q: Tensor, k: Tensor, v: Tensor, beta: Tensor) -> tuple[Tensor, 
 
 def delta_rule_steps(q: Tensor, k: Tensor, v: Tensor, beta: Tensor) -> Tensor:
     """The same, one position after another: ``S_t = S_{t-1} + beta_t (v_t - S_{t-1} k_t) k_t^T``."""
-    _check_past(q, k, v, beta)
+    _check_past(q, k, v)
+    _check_beta(beta, k)
     S = torch.zeros_like(v[..., 0, :, None] * k[..., 0, None, :])  # [..., e, d]
     out = []
     for q_t, k_t, v_t, b_t in zip(q.unbind(-2), k.unbind(-2), v.unbind(-2), beta.unbind(-1), strict=True):
@@ -115,7 +117,7 @@ def delta_rule_steps(q: Tensor, k: Tensor, v: Tensor, beta: Tensor) -> Tensor:
     return torch.stack(out, -2)  # [..., time, e]
 
 
-def _check_past(q: Tensor, k: Tensor, v: Tensor, beta: Tensor | None = None) -> None:
+def _check_past(q: Tensor, k: Tensor, v: Tensor) -> None:
     """Check the shapes of queries, keys and values. The layers skip this: there the shapes fit by construction."""
     for name, x in (("q", q), ("k", k), ("v", v)):
         real_tensor(name, x, "[..., time, features]")
@@ -127,13 +129,15 @@ def _check_past(q: Tensor, k: Tensor, v: Tensor, beta: Tensor | None = None) -> 
             f"got {tuple(v.shape)}; dtypes {q.dtype}, {k.dtype}, {v.dtype}"
         )
     finite(q=q, k=k, v=v)
-    if beta is not None:
-        if real_tensor("beta", beta, "[..., time]").shape != k.shape[:-1] or beta.dtype != k.dtype:
-            raise ValueError(
-                f"beta: expected {list(k.shape[:-1])} in {k.dtype}, got {tuple(beta.shape)}, {beta.dtype}"
-            )
-        if not ((beta >= 0) & (beta <= 1)).all():
-            raise ValueError("beta: expected numbers from 0 to 1, got others")
+
+
+def _check_beta(beta: Tensor, k: Tensor) -> None:
+    if real_tensor("beta", beta, "[..., time]").shape != k.shape[:-1] or beta.dtype != k.dtype:
+        raise ValueError(
+            f"beta: expected {list(k.shape[:-1])} in {k.dtype}, got {tuple(beta.shape)}, {beta.dtype}"
+        )
+    if not ((beta >= 0) & (beta <= 1)).all():
+        raise ValueError("beta: expected numbers from 0 to 1, got others")
 
 
 def _check_positive(q: Tensor, k: Tensor) -> None:

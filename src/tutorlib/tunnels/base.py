@@ -191,9 +191,10 @@ class TaskTunnel(Tunnel):
 
     def oracle(self, batch: Batch) -> Tensor:
         """Predictive of an observer who was told what was drawn, float64 ``[batch, scored, vocab]``."""
-        if instance("batch", batch, Batch).tasks is None:
+        tasks = instance("batch", batch, Batch).tasks
+        if tasks is None:
             raise ValueError(f"tasks: expected a batch as {self.name}.sample draws it, got one without tasks")
-        return self.known(batch.tasks, batch)
+        return self.known(tasks, batch)
 
     def sample(self, batch: int, generator: torch.Generator) -> Batch:
         """Draw ``batch`` tasks and a sequence for each, on the generator's device."""
