@@ -15,7 +15,7 @@ PORT ?= 8000
 PYTEST_ARGS ?=
 JUPYTER_BOOK := $(BIN)/jupyter-book build . -W --keep-going --config book/_config.yml --toc book/_toc.yml --path-output build --all
 
-.PHONY: help setup book serve lab chapters test lint browser bench publish-as lock clean distclean
+.PHONY: help setup book serve lab chapters test lint browser bench scorecard publish-as lock clean distclean
 
 help:  ## list the verbs
 	@echo "make VERB"
@@ -60,6 +60,9 @@ browser: book  ## the tests of the built book in headless Chromium
 
 bench: $(STAMP)  ## time the training loop beside a plain one
 	$(PY) tools/bench.py $(BENCH_ARGS)
+
+scorecard: $(STAMP)  ## evaluate every network that ships and write book/scorecard.md and .json
+	$(PY) -m tutorlib scorecard --out book
 
 publish-as: $(STAMP)  ## say where the book is published: REPOSITORY=owner/name, and TAG=v1.0.0 if it changes
 	@test -n "$(REPOSITORY)$(TAG)" || { echo "usage: make publish-as REPOSITORY=owner/name [TAG=v1.0.0]"; exit 2; }

@@ -50,7 +50,7 @@ def _shipped() -> Path:
 
 def available() -> list[str]:
     """Names of the checkpoints that ship with the library."""
-    return sorted(path.stem for path in _shipped().glob("*.json"))
+    return sorted(path.stem for path in _shipped().glob("*.safetensors"))
 
 
 def _paths(name: str | Path) -> tuple[Path, Path]:

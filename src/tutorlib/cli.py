@@ -1,11 +1,9 @@
-"""The ``tutorlib`` command: train, sweep, evaluate, checkpoints, doctor."""
+"""The ``tutorlib`` command: train, sweep, evaluate, scorecard, checkpoints, doctor."""
 
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import json
-import platform
 import subprocess
 import sys
 import time
@@ -17,10 +15,12 @@ from typing import TypeVar
 import torch
 
 from tutorlib import __version__, checkpoints, snapshots
-from tutorlib.evaluation import MEASURES, Evaluation, equivalent_window, evaluate, ladder
-from tutorlib.models import count_parameters
+from tutorlib.doctor import doctor
+from tutorlib.evaluation import Evaluation, evaluate
 from tutorlib.recipes import RECIPES, changed
-from tutorlib.training import TrainingPlan, best_device, sweep, train, usable_device
+from tutorlib.report import arguments, report
+from tutorlib.scorecard import SEQUENCES, measure_all, write
+from tutorlib.training import best_device, sweep, train, usable_device
 
 Number = TypeVar("Number", int, float)
 TARGETS = {
@@ -58,7 +58,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     sub.add_argument("checkpoint", help="name of one that ships, or a path without an ending")
     sub.add_argument("--sequences", type=int, default=4096)
     sub.add_argument("--seed", type=int, default=EVALUATION_SEED)
+    sub.add_argument("--length", type=int, help="steps of a sequence: pairs, observations, tosses")
+    sub.add_argument(
+        "--law",
+        metavar="KEY=VALUE,...",
+        help="draw the sequences from another law of the same tunnel, e.g. law=sticky or sampled_from=(5,2)",
+    )
+    sub.add_argument("--gaps", action="store_true", help="add the permutation gap and the martingale gap")
     sub.set_defaults(run=_evaluate)
+
+    sub = commands.add_parser(
+        "scorecard", help="evaluate every checkpoint that ships, beside the paper's claims"
+    )
+    sub.add_argument(
+        "--sequences", type=int, default=SEQUENCES, help="fresh sequences (default: %(default)s)"
+    )
+    sub.add_argument("--out", default="runs", help="folder of scorecard.md and .json (default: %(default)s)")
+    sub.set_defaults(run=_scorecard)
 
     sub = commands.add_parser("checkpoints", help="list the checkpoints that ship")
     sub.set_defaults(run=_checkpoints)
@@ -209,28 +225,18 @@ def _revision() -> str:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    point = checkpoints.load(options.checkpoint)
-    result = evaluate(
-        point.model, point.tunnel, sequences=options.sequences, generator=_generator(options.seed)
+    try:
+        law = None if options.law is None else arguments(options.law)
+    except ValueError as error:
+        raise ValueError(f"--law: {error}") from error
+    report(
+        options.checkpoint,
+        sequences=options.sequences,
+        seed=options.seed,
+        length=options.length,
+        law=law,
+        gaps=options.gaps,
     )
-    rungs = ladder(point.tunnel, sequences=min(options.sequences, 1024), generator=_generator(options.seed))
-    print(
-        f"{options.checkpoint}: {count_parameters(point.model):,} parameters, "
-        f"{options.sequences:,} fresh sequences"
-    )
-    for key in ("entropy_error", "kl", "total_variation", "impossible", "loss"):
-        interval = result.interval(key, _generator(options.seed))
-        print(f"  {MEASURES[key]:78s} {interval:.5f}")
-    title = "entropy MAE, averaged over sequences first (the paper's released code), bits"
-    print(f"  {title:78s} {result.entropy_mae_averaged_first():.5f}")
-    window, most = equivalent_window(result.mean("kl"), point.tunnel, rungs), point.tunnel.max_window
-    print(
-        f"  as good as an exact observer of the last {window:.3f} {point.tunnel.symbols_name} ({most} is all)"
-    )
-    print(f"\n  {'reference':24s} {'entropy MAE':>12s} {'KL':>10s} {'impossible':>11s}")
-    for name, rung in rungs.items():
-        kl = rung.mean("kl")
-        print(f"  {name:24s} {rung.mean('entropy_error'):12.4f} {kl:10.4f} {rung.mean('impossible'):11.4f}")
     return 0
 
 
@@ -245,52 +251,17 @@ def _checkpoints(options: argparse.Namespace) -> int:
     return 0
 
 
+def _scorecard(options: argparse.Namespace) -> int:
+    card = measure_all(checkpoints.available(), sequences=options.sequences, say=_say)
+    for path in write(card, Path(options.out)):
+        print(f"wrote {path}")
+    _say(f"core-seconds: {time.process_time():.0f}")
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
 def _doctor(options: argparse.Namespace) -> int:
-    print(f"tutorlib    {__version__}")
-    print(f"python      {platform.python_version()} on {platform.system()} {platform.machine()}")
-    for package in ("torch", "numpy", "matplotlib", "ipywidgets", "safetensors", "tqdm"):
-        print(f"{package:11s} {_version(package)}")
-    device = best_device()
-    name = torch.cuda.get_device_name() if device.type == "cuda" else f"{torch.get_num_threads()} threads"
-    print(f"device      {device} ({name})")
-    print(f"checkpoints {', '.join(checkpoints.available()) or 'none'}")
-    start, failures = time.perf_counter(), 0
-    for title, passed in _self_tests(device):
-        failures += not passed
-        print(f"{'ok' if passed else 'FAILED':11s} {title}")
-    print(f"self-test   {failures} failed, {time.perf_counter() - start:.1f} s")
-    return 1 if failures else 0
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "missing"
-
-
-def _self_tests(device: torch.device) -> list[tuple[str, bool]]:
-    recipe = replace(
-        RECIPES["bijection-v8"],
-        tunnel_config={"symbols": 5},
-        model_config={"width": 16},
-        plan=TrainingPlan(steps=150, batch=64),
-    )
-    model, tunnel = recipe.build()
-    law = evaluate(tunnel.exact, tunnel, sequences=64, generator=_generator(0))
-    tests = [("the exact posterior has no divergence from itself", law.mean("kl") < 1e-9)]
-    train(model, tunnel, recipe.plan, device=device)
-    learnt = evaluate(model.cpu(), tunnel, sequences=512, generator=_generator(1)).mean("kl")
-    tests.append(
-        (f"a network learns a bijection of 5 in 150 steps (KL {learnt:.3f} bits < 0.1)", learnt < 0.1)
-    )
-    for name in checkpoints.available():
-        try:
-            point = checkpoints.load(name)
-        except checkpoints.CheckpointError as error:
-            tests.append((str(error), False))
-            continue
-        found = evaluate(point.model, point.tunnel, sequences=256, generator=_generator(2)).mean("kl")
-        said = float(point.card["measured"]["kl"])
-        tests.append((f"{name}: KL {found:.5f} bits, its card says {said:.5f}", found < 2 * said + 1e-3))
-    return tests
+    return doctor()

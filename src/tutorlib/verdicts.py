@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-__all__ = ["VERDICTS", "PaperRow", "PaperTable"]
+__all__ = ["VERDICTS", "CardRow", "PaperRow", "PaperTable", "card_table"]
 
 # The reason stands in a row of its own below the numbers. On a narrow screen each claim becomes a card.
 STYLE = """
@@ -26,6 +26,56 @@ STYLE = """
   .paper-and-us td::before { content: attr(data-head) ": "; font-weight: bold; }
 }
 """
+
+
+@dataclass(frozen=True)
+class CardRow:
+    """A row of a table that becomes a card on a narrow screen.
+
+    Attributes:
+        cells: HTML, one a column; the first is the row's heading.
+        notes: pairs of a heading and HTML, each in a line of its own below the cells.
+        anchor: the id that a link can lead to; none if empty.
+    """
+
+    cells: Sequence[str]
+    notes: Sequence[tuple[str, str]] = ()
+    anchor: str = ""
+
+
+def card_table(heads: Sequence[str], rows: Sequence[CardRow], *, label: str, style: str = STYLE) -> str:
+    """A table as HTML, without an empty line, so that it can stand in a Markdown page.
+
+    Args:
+        heads: the columns.
+        rows: what stands in them.
+        label: what a screen reader calls the table.
+        style: style sheet that goes with it; none if empty, for the second table of a page.
+
+    Raises:
+        ValueError: if there is no row, or one has another number of cells than there are columns.
+    """
+    if not rows:
+        raise ValueError("rows: expected at least one, got none")
+    head = "".join(f'<th scope="col">{name}</th>' for name in heads)
+    lines = []
+    for row in rows:
+        if len(row.cells) != len(heads):
+            raise ValueError(f"cells: expected {len(heads)}, one a column, got {len(row.cells)}")
+        first, *rest = zip(heads, row.cells, strict=True)
+        cells = "".join(f'<td data-head="{name}">{cell}</td>' for name, cell in rest)
+        start = f'<tr id="{row.anchor}">' if row.anchor else "<tr>"
+        tall = f' rowspan="{1 + len(row.notes)}"' if row.notes else ""
+        lines.append(f'{start}<th scope="row"{tall}>{first[1]}</th>{cells}</tr>')
+        for name, text in row.notes:
+            lines.append(f'<tr><td colspan="{len(rest)}" data-head="{name}">{text}</td></tr>')
+    body = "\n".join(lines)
+    return (
+        f'<div class="paper-and-us" tabindex="0" role="region" aria-label="{escape(label)}">\n'
+        + (f"<style>{style}</style>\n" if style else "")
+        + f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>"
+    )
+
 
 VERDICTS = ("holds", "holds in part", "does not hold here", "not tested here")
 
@@ -69,20 +119,11 @@ class PaperTable:
         return (row.claim, f"{row.paper} ({row.version})", row.here, row.verdict)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        head = "".join(f'<th scope="col">{name}</th>' for name in self.heads)
-        lines = []
-        for row in self.rows:
-            first, *rest = zip(self.heads, (escape(cell) for cell in self._cells(row)), strict=True)
-            cells = "".join(f'<td data-head="{name}">{cell}</td>' for name, cell in rest)
-            lines.append(f'<tr><th scope="row" rowspan="2">{first[1]}</th>{cells}</tr>')
-            lines.append(f'<tr><td colspan="{len(rest)}" data-head="Why">{escape(row.reason)}</td></tr>')
-        body = "\n".join(lines)
-        html = (
-            '<div class="paper-and-us" tabindex="0" role="region" aria-label="Paper and us">\n'
-            f"<style>{STYLE}</style>\n<table>\n<thead><tr>{head}</tr></thead>\n"
-            f"<tbody>\n{body}\n</tbody>\n</table>\n</div>"
-        )
-        return {"text/html": html, "text/plain": str(self)}
+        rows = [
+            CardRow([escape(cell) for cell in self._cells(row)], [("Why", escape(row.reason))])
+            for row in self.rows
+        ]
+        return {"text/html": card_table(self.heads, rows, label="Paper and us"), "text/plain": str(self)}
 
     def __str__(self) -> str:
         heads = (*self.heads, "Why")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tutorlib.explore import EliminationGame, UnitSquare
+from tutorlib.explore import CoinTable, EliminationGame, SurpriseAreas, UnitSquare
 
 pytestmark = pytest.mark.browser
 
@@ -31,6 +31,21 @@ def test_a_slider_moves_with_the_arrow_keys(greedy_page):
     slider.focus()
     slider.press("ArrowRight")
     assert int(slider.input_value()) == before + 1
+
+
+def test_a_dividing_line_moves_with_the_arrow_keys(greedy_page):
+    line = greedy_page(SurpriseAreas()).locator('[data-grip="q1"]')
+    before = int(line.get_attribute("aria-valuenow"))
+    line.focus()
+    line.press("ArrowRight")
+    assert int(line.get_attribute("aria-valuenow")) == before + 1
+
+
+def test_a_coin_is_crossed_out_by_keys(greedy_page):
+    coin = greedy_page(CoinTable()).locator('[data-coin="4"]')
+    coin.focus()
+    coin.press("Enter")
+    assert coin.get_attribute("aria-pressed") == "true"
 
 
 def test_boxes_are_chosen_and_opened_by_keys(greedy_page):

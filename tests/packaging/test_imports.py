@@ -27,8 +27,8 @@ RANKS = {
         2,
     ),
     **dict.fromkeys(["llm"], 3),
-    **dict.fromkeys(["figures", "explore", "course", "checks", "verdicts"], 4),
-    **dict.fromkeys(["cli", "__main__"], 5),
+    **dict.fromkeys(["figures", "explore", "course", "checks", "verdicts", "scorecard"], 4),
+    **dict.fromkeys(["cli", "doctor", "report", "__main__"], 5),
 }
 PACKAGE = Path(__file__).resolve().parents[2] / "src" / "tutorlib"
 LATE = ["transformers", "matplotlib", "IPython", "ipywidgets"]  # never imported by `import tutorlib`

@@ -165,9 +165,10 @@ MEASURED = {
 
 def test_what_ships_is_whole_small_and_has_a_recipe():
     assert {"bijection-v20", "bijection-v8"} <= set(available()) <= RECIPES.keys()
-    files = sorted(path.name for path in WEIGHTS.iterdir())
+    files = sorted(path.name for path in WEIGHTS.iterdir() if path.is_file())
     assert files == sorted(f"{name}.{end}" for name in available() for end in ("json", "safetensors"))
-    assert sum(path.stat().st_size for path in WEIGHTS.iterdir()) <= 20_000_000
+    assert sorted(path.name for path in WEIGHTS.iterdir() if path.is_dir()) == ["snapshots", "sweeps"]
+    assert sum(path.stat().st_size for path in WEIGHTS.rglob("*") if path.is_file()) <= 20_000_000
 
 
 @pytest.mark.parametrize("name", available())
@@ -193,7 +194,7 @@ def test_measured_errors_hold_on_fresh_sequences(name):
     generator = torch.Generator().manual_seed(20_260_101)  # neither a training seed nor the card's
     found = evaluate(point.model, point.tunnel, sequences=512, generator=generator)
     for key in ("entropy_error", "kl", "total_variation", "impossible", "loss"):
-        assert measured[key] / 1.5 - 1e-5 <= found.mean(key) <= 1.5 * measured[key] + 1e-5, key
+        assert measured[key] / 1.5 - 1e-4 <= found.mean(key) <= 1.5 * measured[key] + 1e-4, key
 
 
 def test_a_shipped_name_and_its_path_are_the_same_checkpoint():

@@ -7,9 +7,12 @@ import pytest
 import torch
 
 import tutorlib
-from tutorlib import checkpoints, cli
-from tutorlib.evaluation import evaluate
+from tutorlib import checkpoints, cli, doctor
+from tutorlib.evaluation import GAP_MEASURES, evaluate
+from tutorlib.models import Transformer
 from tutorlib.recipes import RECIPES
+from tutorlib.report import arguments
+from tutorlib.tunnels import HMM, Coin, Diversity
 
 SMALL = [
     "--set",
@@ -61,6 +64,83 @@ def test_train_goes_on_then_evaluate_by_path(tmp_path, capsys, monkeypatch):
         "inf",
     ):
         assert words in out
+
+
+@pytest.fixture(scope="module")
+def filter_path(tmp_path_factory):
+    """An untrained HMM filter that can read ten observations, of a tunnel with four."""
+    tunnel = HMM(3, 3, 4)
+    model = Transformer(6, 10, width=8, positions="distance", header=tunnel.header_shape)
+    path = tmp_path_factory.mktemp("filter") / "filter"
+    checkpoints.save(path, model, tunnel, {"measured": {}})
+    return str(path)
+
+
+def test_evaluate_on_longer_sequences_and_under_another_law(capsys, filter_path, seeded):
+    few = ["--sequences", "32"]
+    assert cli.main(["evaluate", filter_path, *few, "--length", "10", "--law", "law=sticky,stick=0.5"]) == 0
+    out = capsys.readouterr().out
+    assert "observations: 10; it was trained on 4" in out
+    assert "sequences from law=sticky, stick=0.5" in out and "under the sampling law" in out
+    assert "as good as an exact observer" not in out, "the ladder is that of the tunnel's own law"
+    point = checkpoints.load(filter_path)
+    tunnel = HMM(3, 3, 10)
+    law = HMM(3, 3, 10, law="sticky", stick=0.5)
+    generator = seeded(cli.EVALUATION_SEED)
+    found = evaluate(point.model, tunnel, sequences=32, generator=generator, law=law)
+    assert f"{found.mean('kl'):.5f} [" in out and f"{found.mean('law_entropy'):.5f} [" in out
+    assert cli.main(["evaluate", filter_path, *few]) == 0
+    plain = capsys.readouterr().out
+    assert "(4 is all)" in plain and "under the sampling law" not in plain and "gap" not in plain
+
+
+def test_evaluate_with_gaps(capsys, filter_path, tmp_path):
+    assert cli.main(["evaluate", filter_path, "--sequences", "16", "--gaps"]) == 0
+    out = capsys.readouterr().out
+    assert "no permutation gap: hmm: the order of its evidence matters" in out
+    assert "no martingale gap: hmm: successive positions ask different questions" in out
+    checkpoints.save(tmp_path / "toss", Transformer(3, 5, width=8), Coin(5), {})
+    assert cli.main(["evaluate", str(tmp_path / "toss"), "--sequences", "16", "--gaps"]) == 0
+    out = capsys.readouterr().out
+    for title in GAP_MEASURES.values():
+        assert title in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--law", "sticky"], "--law: expected KEY=VALUE,KEY=VALUE,..., got 'sticky'"),
+        (["--law", ""], "--law: expected KEY=VALUE"),
+        (["--law", "law="], "--law: expected KEY=VALUE"),
+        (["--law", "law=open('x')"], "--law: expected KEY=VALUE"),
+        (["--law", "**{'law': 1}"], "--law: expected KEY=VALUE"),
+        (["--law", "law=sticky) or g(a=1"], "--law: expected KEY=VALUE"),
+        (["--law", "law=cheese"], "law: expected one of printed, coded, sticky, got 'cheese'"),
+        (["--law", "size=3"], "tunnel hmm: "),
+        (["--law", "states=4"], "law: expected the tunnel's vocab 6, got 7"),
+        (["--law", "observations=5"], "law: expected the tunnel's length 4, got 5"),
+        (["--length", "11"], "a context of at least 11, got 6 and 10"),
+        (["--length", "0"], "observations: expected an integer of at least 1, got 0"),
+    ],
+)
+def test_bad_evaluations_are_one_line(capsys, filter_path, arguments, words):
+    assert words in refused(capsys, "evaluate", filter_path, "--sequences", "4", *arguments)
+
+
+def test_a_length_that_does_not_fit_is_one_line(capsys, tmp_path):
+    long = ["--sequences", "4", "--length", "9"]
+    words = "pairs: expected an integer from 1 to 8 (keys come without replacement), got 9"
+    assert words in refused(capsys, "evaluate", "bijection-v8", *long)
+    few = Diversity("coin", {"tosses": 4}, tasks=2)
+    checkpoints.save(tmp_path / "few", Transformer(3, 4, width=8), few, {})
+    words = "tunnel diversity: no argument says how many steps a sequence has"
+    assert words in refused(capsys, "evaluate", str(tmp_path / "few"), *long)
+
+
+def test_laws_are_python_literals_or_bare_words():
+    assert arguments("law=sticky,stick=0.95") == {"law": "sticky", "stick": 0.95}
+    assert arguments("sampled_from=(5, 2), tosses=3") == {"sampled_from": (5, 2), "tosses": 3}
+    assert arguments("sampled_from=None,replacement=True") == {"sampled_from": None, "replacement": True}
 
 
 def test_a_changed_recipe_does_not_go_on_from_another_state(tmp_path, capsys):
@@ -192,12 +272,12 @@ def test_doctor_says_what_is_wrong(capsys, monkeypatch):
         raise checkpoints.CheckpointError(f"checkpoint {name}: the weights are damaged")
 
     monkeypatch.setattr(checkpoints, "load", damaged)
-    monkeypatch.setattr(cli, "train", lambda *a, **k: None)
+    monkeypatch.setattr(doctor, "train", lambda *a, **k: None)
     assert cli.main(["doctor"]) == 1
     out = capsys.readouterr().out
     assert "FAILED" in out and "bijection-v8: the weights are damaged" in out
     assert f"{len(checkpoints.available()) + 1} failed" in out
-    assert cli._version("no-such-package") == "missing"
+    assert doctor.version("no-such-package") == "missing"
 
 
 def test_without_git_the_revision_is_unknown(monkeypatch):

@@ -1,5 +1,6 @@
 """Measures by hand, the paper's average beside ours, intervals beside scipy's, the ladder."""
 
+import itertools
 import math
 
 import numpy as np
@@ -10,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tutorlib import bits
-from tutorlib.evaluation import MEASURES, Evaluation, equivalent_window, evaluate, ladder, model_predictor
+from tutorlib.evaluation import (
+    MEASURES,
+    Evaluation,
+    equivalent_window,
+    evaluate,
+    interval_over_seeds,
+    ladder,
+    model_predictor,
+)
 from tutorlib.models import Transformer
 from tutorlib.tunnels import Batch, Bijection, Tunnel
 
@@ -55,6 +64,7 @@ def test_two_sequences_by_hand(seeded):
         "total_variation": [[0.25, 0.5], [0, 0.5]],
         "impossible": [[0, 0.5], [0, 0]],
         "loss": [[2, 1], [1, 2]],
+        "accuracy": [[0, 1], [0, 0]],
     }
     assert expected.keys() == found.values.keys() == MEASURES.keys()
     for name, table in expected.items():
@@ -167,6 +177,67 @@ def test_logits_of_a_model_and_its_probabilities_measure_the_same(seeded):
     torch.testing.assert_close(by_model.values["kl"], expected, rtol=0, atol=1e-10)
 
 
+def runs(*columns):
+    """Evaluations with one position whose measure "kl" has the given values."""
+    return [Evaluation({"kl": torch.tensor(column, dtype=torch.float64)[:, None]}) for column in columns]
+
+
+@pytest.mark.parametrize("values", [(0.1, 0.2, 0.6), (0.1, 0.2, 0.4, 0.8), (0.5, 0.1)])
+def test_an_interval_over_seeds_without_spread_inside_is_every_resample_of_the_seeds(values, seeded):
+    """All n^n resamples written down; the percentiles of a drawn sample must be those of the list."""
+    found = interval_over_seeds(runs(*([value] * 5 for value in values)), "kl", seeded(), resamples=40_000)
+    means = np.mean(list(itertools.product(values, repeat=len(values))), 1)
+    low, high = np.quantile(means, [0.025, 0.975], method="inverted_cdf")
+    assert found.mean == pytest.approx(np.mean(values))
+    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
+    if len(values) < 4:  # 1 resample in n^n is the lowest run alone, more than 2.5 %
+        assert (found.low, found.high) == (pytest.approx(min(values)), pytest.approx(max(values)))
+
+
+def test_an_interval_over_seeds_resamples_the_sequences_of_each_seed(seeded):
+    """Two runs of two sequences: all 2^2 choices of runs times 2^2 x 2^2 of sequences, by hand."""
+    tables = [(0.0, 1.0), (10.0, 14.0)]
+    found = interval_over_seeds(runs(*tables), "kl", seeded(), resamples=60_000)
+    means = [
+        (np.mean(first) + np.mean(second)) / 2
+        for a, b in itertools.product(tables, repeat=2)
+        for first in itertools.product(a, repeat=2)
+        for second in itertools.product(b, repeat=2)
+    ]
+    low, high = np.quantile(means, [0.025, 0.975], method="inverted_cdf")
+    assert (found.mean, found.low, found.high) == (6.25, low, high)
+
+
+def test_the_two_levels_of_variance_add_up(seeded):
+    """Variance of the resampled mean: that of the seeds' means over n, and the mean of those inside over n N."""
+    tables = torch.rand(6, 40, generator=seeded(), dtype=torch.float64) + torch.arange(6)[:, None] / 5
+    between = float(tables.mean(1).var(correction=0)) / 6
+    inside = float(tables.var(1, correction=0).mean()) / (6 * 40)
+    found = interval_over_seeds(runs(*tables.tolist()), "kl", seeded(1), resamples=20_000)
+    assert found.mean == pytest.approx(float(tables.mean()))
+    width = 2 * scipy.stats.norm.ppf(0.975) * (between + inside) ** 0.5
+    assert found.high - found.low == pytest.approx(width, rel=0.03)
+    assert width > 1.05 * 2 * scipy.stats.norm.ppf(0.975) * inside**0.5, "the seeds matter here"
+
+
+def test_one_seed_is_an_interval_over_sequences(seeded):
+    one = Evaluation({"kl": torch.rand(300, 4, generator=seeded(), dtype=torch.float64) ** 3})
+    over_seeds = interval_over_seeds([one], "kl", seeded(1), resamples=8000)
+    plain = one.interval("kl", seeded(2), resamples=8000)
+    width = plain.high - plain.low
+    assert over_seeds.mean == pytest.approx(plain.mean)
+    assert over_seeds.low == pytest.approx(plain.low, abs=0.05 * width)
+    assert over_seeds.high == pytest.approx(plain.high, abs=0.05 * width)
+    assert interval_over_seeds([one], "kl", seeded(1), resamples=8000) == over_seeds
+
+
+def test_runs_may_differ_in_size_and_be_infinite(seeded):
+    found = interval_over_seeds(runs([1.0] * 3, [3.0] * 7), "kl", seeded())
+    assert (found.mean, found.low, found.high) == (2, 1, 3)
+    found = interval_over_seeds(runs([1.0, 1.0], [math.inf, 1.0]), "kl", seeded())
+    assert (found.mean, found.low, found.high) == (math.inf, 1, math.inf)
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_evaluation_leaves_the_mode_as_it_was(training, seeded):
     model = Transformer(8, 7).train(training)
@@ -249,8 +320,16 @@ BAD = [
     (lambda: run(Transformer(10, 7)), "model: expected vocab 8 and a context of at least 7, got 10 and 7"),
     (lambda: run(Transformer(8, 6)), "model: expected vocab 8 and a context of at least 7, got 8 and 6"),
     (
-        lambda: run(TUNNEL.exact).mean("accuracy"),
-        "measure: expected one of entropy_error, .*, got 'accuracy'",
+        lambda: run(TUNNEL.exact).mean("perplexity"),
+        "measure: expected one of entropy_error, .*, got 'perplexity'",
+    ),
+    (
+        lambda: interval_over_seeds([], "kl", torch.Generator()),
+        "evaluations: expected at least one, got none",
+    ),
+    (
+        lambda: interval_over_seeds(runs([1]), "tv", torch.Generator()),
+        "measure: expected one of kl, got 'tv'",
     ),
     (lambda: equivalent_window(-0.1, TUNNEL, {}), "kl: expected at least 0 bits, got -0.1"),
     (lambda: equivalent_window(math.nan, TUNNEL, {}), "kl: expected at least 0 bits, got nan"),

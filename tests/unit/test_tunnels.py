@@ -220,3 +220,25 @@ def test_on_a_gpu(tunnel):
         torch.testing.assert_close(predictor(batch).cpu(), predictor(home), msg=name)
     evaluate(tunnel.exact, tunnel, sequences=8, generator=torch.Generator("cuda").manual_seed(0))
     assert not isinstance(tunnel, TaskTunnel) or tunnel.sample_tasks(2, torch.Generator("cuda")).is_cuda
+
+
+@pytest.mark.parametrize("name", [name for name, tunnel in SMALL.items() if tunnel.steps_argument])
+def test_a_tunnel_at_another_length_is_the_same_law(name, seeded):
+    """At its own length it is itself; at another one only the number of scored positions differs."""
+    tunnel = SMALL[name]
+    own = tunnel.config()[tunnel.steps_argument]
+    same, other = tunnel.at_length(own), tunnel.at_length(own - 1)
+    assert same.config() == tunnel.config() and type(same) is type(tunnel)
+    assert torch.equal(same.sample(3, seeded()).tokens, tunnel.sample(3, seeded()).tokens)
+    assert {**other.config(), tunnel.steps_argument: own} == tunnel.config()
+    assert other.length < tunnel.length and other.vocab == tunnel.vocab
+
+
+def test_changed_arguments():
+    assert HMM(3, 4, 5).changed(law="sticky", stick=0.5).config() == HMM(3, 4, 5, "sticky", 0.5).config()
+    with pytest.raises(ValueError, match=r"tunnel coin: .*unexpected keyword argument 'heads'"):
+        Coin(3).changed(heads=2)
+    with pytest.raises(ValueError, match="tosses: expected an integer of at least 1, got 0"):
+        Coin(3).at_length(0)
+    with pytest.raises(ValueError, match="tunnel diversity: no argument says"):
+        SMALL["diversity coin"].at_length(3)

@@ -6,7 +6,7 @@ entropy over sequences *before* the difference, is reported under its own name.
 """
 
 from tutorlib.evaluation.gaps import GAP_MEASURES, martingale_gap, permutation_gap
-from tutorlib.evaluation.measures import LAW_MEASURES, MEASURES, Evaluation, Interval
+from tutorlib.evaluation.measures import LAW_MEASURES, MEASURES, Evaluation, Interval, interval_over_seeds
 from tutorlib.evaluation.references import equivalent_window, ladder
 from tutorlib.evaluation.scoring import evaluate, model_predictor
 
@@ -18,6 +18,7 @@ __all__ = [
     "Interval",
     "equivalent_window",
     "evaluate",
+    "interval_over_seeds",
     "ladder",
     "martingale_gap",
     "model_predictor",

@@ -37,7 +37,7 @@ def equivalent_window(kl: float, tunnel: Tunnel, rungs: dict[str, Evaluation]) -
         tunnel: the tunnel of the ladder.
         rungs: what :func:`ladder` returned for it.
     """
-    if (not is_real(kl) and kl != float("inf")) or kl < 0:
+    if not isinstance(kl, float | int) or (not is_real(kl) and kl != float("inf")) or kl < 0:
         raise ValueError(f"kl: expected at least 0 bits, got {shown(kl)}")
     windows = (0, *instance("tunnel", tunnel, Tunnel).rungs, tunnel.max_window)
     names = ("uniform", *map(tunnel.window_name, tunnel.rungs))

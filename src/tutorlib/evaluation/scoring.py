@@ -157,6 +157,7 @@ def _compare(exact: Tensor, log_q: Tensor, targets: Tensor) -> dict[str, Tensor]
         "entropy": entropy,
         "exact_entropy": exact_entropy,
         "loss": -log_q.gather(-1, targets[..., None]).squeeze(-1),
+        "accuracy": (log_q.argmax(-1) == targets).double(),
     }
 
 

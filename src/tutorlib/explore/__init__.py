@@ -6,6 +6,20 @@ page, GitHub or a reader without JavaScript still see a picture.
 
 from tutorlib.explore.base import Explorer
 from tutorlib.explore.bijection import EliminationGame
+from tutorlib.explore.coin import CoinTable
 from tutorlib.explore.counting import UnitSquare
+from tutorlib.explore.em import EMSteps
+from tutorlib.explore.guests import GuestRoom
+from tutorlib.explore.surprise import SurpriseAreas
+from tutorlib.explore.tracking import BeliefTriangle
 
-__all__ = ["EliminationGame", "Explorer", "UnitSquare"]
+__all__ = [
+    "BeliefTriangle",
+    "CoinTable",
+    "EMSteps",
+    "EliminationGame",
+    "Explorer",
+    "GuestRoom",
+    "SurpriseAreas",
+    "UnitSquare",
+]

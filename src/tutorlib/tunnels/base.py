@@ -54,6 +54,7 @@ class Tunnel(ABC):
         max_window: a window of this many steps sees everything, so it is exact.
         coarse_ladder: whether the ladder has the windows in ``COARSE`` only, not every one.
         header_shape: rows and features of ``Batch.header``, or None. The rows come on top of ``length``.
+        steps_argument: the argument that says how many steps a sequence has; None if there is no such one.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Tunnel(ABC):
     max_window: int
     coarse_ladder: bool = False
     header_shape: tuple[int, int] | None = None
+    steps_argument: str | None = None
 
     @abstractmethod
     def sample(self, batch: int, generator: torch.Generator) -> Batch:
@@ -140,6 +142,27 @@ class Tunnel(ABC):
     @abstractmethod
     def config(self) -> dict[str, object]:
         """The arguments that build this tunnel again, JSON-ready."""
+
+    def changed(self, **arguments: object) -> Tunnel:
+        """The same tunnel with some arguments changed: another law, another length.
+
+        Raises:
+            ValueError: if an argument is unknown or does not fit.
+        """
+        try:
+            return type(self)(**{**self.config(), **arguments})
+        except TypeError as error:
+            raise ValueError(f"tunnel {self.name}: {error}") from error
+
+    def at_length(self, steps: int) -> Tunnel:
+        """The same law over sequences of another number of steps (pairs, observations, tosses).
+
+        Raises:
+            ValueError: if this tunnel has no such argument or the number does not fit it.
+        """
+        if self.steps_argument is None:
+            raise ValueError(f"tunnel {self.name}: no argument says how many steps a sequence has")
+        return self.changed(**{self.steps_argument: steps})
 
     def _check(self, batch: Batch) -> None:
         """Raise a ValueError unless tokens and targets have this tunnel's shapes and dtype."""

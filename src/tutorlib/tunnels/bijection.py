@@ -36,6 +36,7 @@ class Bijection(TaskTunnel):
 
     name = "bijection"
     symbols_name = "pairs"
+    steps_argument = "pairs"
 
     def __init__(self, symbols: int = 20, pairs: int | None = None, replacement: bool = False) -> None:
         if not isinstance(replacement, bool):
@@ -115,6 +116,8 @@ class Bijection(TaskTunnel):
         It reads nothing but the position, so its entropy error is 0 while half its mass is on used values.
         """
         self._check(batch)
+        if self.replacement:
+            raise ValueError("position_lookup: holds without replacement only")
         allowed = torch.arange(self.symbols)[None, :] < (self.symbols - torch.arange(self.pairs))[:, None]
         p = allowed.double() / allowed.sum(-1, keepdim=True)  # [pairs, symbols]
         p = functional.pad(p, (self.symbols, 0)).to(batch.tokens.device)  # [pairs, vocab]

@@ -40,6 +40,7 @@ class Coin(TaskTunnel):
 
     name = "coin"
     symbols_name = "tosses"
+    steps_argument = "tosses"
     coarse_ladder = True
 
     def __init__(

@@ -52,6 +52,7 @@ class HMM(TaskTunnel):
 
     name = "hmm"
     symbols_name = "observations"
+    steps_argument = "observations"
     coarse_ladder = True
     shows_task = True
 
@@ -172,6 +173,8 @@ class HMM(TaskTunnel):
         if self.target != "belief":
             raise ValueError(f"one_step_targets: expected a tunnel with target 'belief', got {self.target!r}")
         T, E = self.parameters(batch)
+        first = self.first_symbol + self.symbols
+        ids_between("targets", batch.targets, first, first + self.states - 1)
         before = batch.targets[:, :-1] - self.first_symbol - self.symbols  # [batch, observations - 1]
         prior = torch.cat((self._start(T)[:, None], functional.one_hot(before, self.states).double() @ T), 1)
         return self._answer(normalise(prior * self._likelihood(batch, E)), T, E)

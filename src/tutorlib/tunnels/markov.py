@@ -34,6 +34,7 @@ class Markov(TaskTunnel):
 
     name = "markov"
     symbols_name = "transitions"
+    steps_argument = "steps"
     coarse_ladder = True
 
     def __init__(self, symbols: int = 3, steps: int = 100, a: float = 1.0) -> None:

@@ -39,6 +39,7 @@ class Mess3(Tunnel):
     """
 
     name = "mess3"
+    steps_argument = "observations"
     coarse_ladder = True
 
     def __init__(

@@ -40,6 +40,7 @@ class ModelSelection(TaskTunnel):
 
     name = "model_selection"
     symbols_name = "pairs"
+    steps_argument = "pairs"
 
     def __init__(self, symbols: int = 12, pairs: int | None = None, involution: float = 0.5) -> None:
         self.symbols = integer("symbols", symbols, 6)

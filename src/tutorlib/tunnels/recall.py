@@ -39,6 +39,7 @@ class Recall(Tunnel):
 
     name = "recall"
     symbols_name = "pairs"
+    steps_argument = "pairs"
     coarse_ladder = True
 
     def __init__(

@@ -1,7 +1,4 @@
-"""How each checkpoint that ships was trained: ``tutorlib train NAME`` repeats it.
-
-Trained on sampled answers unless the plan says otherwise.
-"""
+"""What a recipe is, and how to change one."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from tutorlib.models import SequenceModel, build
 from tutorlib.training import TrainingPlan
 from tutorlib.tunnels import TUNNELS, Tunnel
 
-__all__ = ["RECIPES", "Recipe", "changed"]
+__all__ = ["Recipe", "changed"]
 
 
 @dataclass(frozen=True)
@@ -80,59 +77,3 @@ def changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:
         tunnel_config=recipe.tunnel_config | parts["tunnel"],
         model_config=recipe.model_config | parts["model"],
     )
-
-
-LONG = TrainingPlan(steps=80_000, batch=(64, 128, 256, 512), decay=0.6, averaging=0.998)
-MEDIUM = TrainingPlan(steps=12_000, batch=(64, 128, 256), decay=0.6, averaging=0.998)
-SHORT = TrainingPlan(steps=6_000, batch=(32, 64, 128), decay=0.6, averaging=0.998)
-
-# Bayes' rule on a header: the stream keeps its size, so that logarithms can be added, and positions are distances, so
-# that what is learned on 20 symbols can be tried on 50.
-FILTER = {
-    "width": 48,
-    "layers": 5,
-    "heads": 4,
-    "positions": "distance",
-    "columns": 5,
-    "end_norms": False,
-    "context": 100,
-}
-
-
-def filtering(steps: int, batch: int | tuple[int, ...] = 64, targets: str = "exact") -> TrainingPlan:
-    """A plan for an HMM; with exact targets, as the papers' code trains, unless said otherwise."""
-    return TrainingPlan(
-        steps=steps,
-        batch=batch,
-        matrix_rate=0.012,
-        embedding_rate=0.06,
-        decay=0.8,
-        averaging=0.998,
-        targets=targets,
-    )
-
-
-V20, V8 = {"symbols": 20}, {"symbols": 8}
-RECIPES = {
-    "bijection-v20": Recipe("bijection", V20, "transformer", {"width": 32}, LONG),
-    "bijection-v8": Recipe("bijection", V8, "transformer", {"width": 32}, MEDIUM),
-    "bijection-v20-deep": Recipe(
-        "bijection",
-        V20,
-        "transformer",
-        {"width": 64, "layers": 2, "heads": 2},
-        TrainingPlan(steps=12_000, batch=(32, 64, 128), decay=0.6, averaging=0.998),
-    ),
-    "bijection-v20-mlp-token": Recipe("bijection", V20, "mlp-token", {"width": 32, "layers": 1}, SHORT),
-    "bijection-v20-mlp-window": Recipe(
-        "bijection", V20, "mlp-window", {"width": 32, "layers": 1, "window": 9}, SHORT
-    ),
-    "bijection-v20-mlp-prefix": Recipe("bijection", V20, "mlp-prefix", {"width": 32, "layers": 1}, MEDIUM),
-    "bijection-v20-mlp-sum": Recipe("bijection", V20, "mlp-sum", {"width": 32, "layers": 1}, MEDIUM),
-    "hmm-coded": Recipe("hmm", {"law": "coded"}, "transformer", FILTER, filtering(40_000, (32, 64, 128))),
-    "hmm-printed": Recipe("hmm", {"law": "printed"}, "transformer", FILTER, filtering(12_000)),
-    "hmm-sticky": Recipe("hmm", {"law": "sticky"}, "transformer", FILTER, filtering(12_000)),
-    "hmm-coded-sampled": Recipe(
-        "hmm", {"law": "coded"}, "transformer", FILTER, filtering(9_000, (64, 128), targets="sampled")
-    ),
-}

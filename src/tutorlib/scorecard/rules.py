@@ -1,0 +1,275 @@
+"""Rules from measured numbers to verdicts. The words of a rule are made from the same numbers as the rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tutorlib.scorecard.judge import HOLDS, IN_PART, NOT, Evidence, Finding, Rule
+from tutorlib.scorecard.text import percent, short, spread
+
+__all__ = [
+    "beats",
+    "carries_over",
+    "counts",
+    "every_or_one",
+    "fails_beside",
+    "measure_sees",
+    "names_no_value",
+    "reaches",
+    "recalls",
+    "tracks_nothing",
+]
+
+Row = dict[str, Any]
+
+
+def mae(row: Row, end: str = "mean") -> float:
+    """Entropy MAE of a row, bits; ``end`` may be ``low`` or ``high``."""
+    return float(row["measures"]["entropy_error"][end])
+
+
+def accuracy(row: Row, end: str = "mean") -> float:
+    """Share of right answers of a row."""
+    return float(row["measures"]["accuracy"][end])
+
+
+def about(row: Row, measure: str = "entropy_error") -> str:
+    """A measure of a row with its interval, and whose it is."""
+    seconds = row["core_seconds"]
+    runs = len(row["checkpoints"])
+    budget = (
+        "" if seconds is None else f", {seconds / runs:,.0f} core-seconds" + (" a run" if runs > 1 else "")
+    )
+    return f"{spread(row['measures'][measure])} ({row['name']}, {row['parameters']:,} parameters{budget})"
+
+
+def every_or_one(need: str, bound: float) -> Rule:
+    """All of the rows reach a precision, or at least one does."""
+
+    def decide(evidence: Evidence) -> Finding:
+        rows = evidence.rows[need]
+        reached, best, worst = (
+            [mae(row, "high") <= bound for row in rows],
+            evidence.best(need),
+            max(rows, key=mae),
+        )
+        verdict = HOLDS if all(reached) else IN_PART if any(reached) else NOT
+        here = f"MAE {about(best)}, KL {spread(best['measures']['kl'])} bit"
+        if len(rows) > 1:
+            here += f"; the least precise of {len(rows)}: MAE {about(worst)}"
+        return Finding(verdict, here, {"reached": sum(reached), "all": len(rows)})
+
+    words = (
+        f"Holds if every {need} here has an entropy MAE of at most {bound:g} bit, at the upper end of its interval; in "
+        "part if one has; otherwise it does not hold."
+    )
+    return Rule(words, decide)
+
+
+def reaches(need: str, bound: float, partly: float | None = None, share: float | None = None) -> Rule:
+    """The best of the rows reaches a precision, or comes within ``partly`` bits or a share of the uniform answer's error."""
+    if (partly is None) == (share is None):
+        raise ValueError(f"partly and share: expected one of them, got {partly} and {share}")
+
+    def decide(evidence: Evidence) -> Finding:
+        best = evidence.best(need)
+        uniform = float(evidence.rungs(best["tunnel"])["uniform"]["entropy_error"])
+        limit = partly if partly is not None else (share or 0) * uniform
+        verdict = HOLDS if mae(best, "high") <= bound else IN_PART if mae(best) <= limit else NOT
+        here = f"MAE {about(best)}, KL {spread(best['measures']['kl'])} bit"
+        return Finding(verdict, here, {"uniform": short(uniform), "limit": short(limit)})
+
+    near = (
+        f"at most {partly:g} bit"
+        if partly is not None
+        else f"at most {percent(share or 0)} of the uniform answer's"
+    )
+    words = (
+        f"Holds if the best {need} here has an entropy MAE of at most {bound:g} bit, at the upper end of its interval; "
+        f"in part if the mean is {near}; otherwise it does not hold."
+    )
+    return Rule(words, decide)
+
+
+def carries_over(need: str, flat: float, bound: float) -> Rule:
+    """The error on longer sequences: as flat as ``flat`` times, or at least within ``bound`` bits."""
+
+    def decide(evidence: Evidence) -> Finding:
+        best = min(evidence.rows[need], key=lambda row: float(row["lengths"][-1]["entropy_error"]["mean"]))
+        trained, longest = mae(best), best["lengths"][-1]
+        ratio = float(longest["beyond"]) / float(longest["within"])
+        near = float(longest["entropy_error"]["high"]) <= bound
+        verdict = HOLDS if ratio <= flat and near else IN_PART if near or ratio <= flat else NOT
+        here = f"MAE {short(trained)} at the training length, " + ", ".join(
+            f"{spread(x['entropy_error'])} at {x['steps']}" for x in best["lengths"]
+        )
+        facts = {
+            "ratio": f"{ratio:.2f}",
+            "steps": longest["steps"],
+            "positions": best["model"].get("positions", "none"),
+        }
+        here += f"; beyond the trained positions {ratio:.2f} times that within ({best['name']})"
+        return Finding(verdict, here, facts)
+
+    words = (
+        f"Of the {need} with the smallest error on the longest sequences: holds if the entropy MAE at positions beyond "
+        f"those trained is at most {flat:g} times that within, and that of the whole sequence at most {bound:g} bit, "
+        "upper end; in part if one of the two; otherwise it does not hold."
+    )
+    return Rule(words, decide)
+
+
+def fails_beside(good: str, bad: str, factor: float, reach: float) -> Rule:
+    """Every network of one kind is ``factor`` times worse than the best of another, and none comes to ``reach`` bits."""
+
+    def decide(evidence: Evidence) -> Finding:
+        best, others = evidence.best(good), evidence.rows[bad]
+        nearest = evidence.best(bad)
+        ratio = mae(nearest) / mae(best)
+        verdict = NOT if mae(nearest, "high") <= reach else HOLDS if ratio >= factor else IN_PART
+        here = (
+            f"the best of {len(others)} {bad}s: MAE {about(nearest)}, KL {spread(nearest['measures']['kl'])} bit; the "
+            f"worst: {short(max(map(mae, others)))}; best {good}: {about(best)}"
+        )
+        uniform = short(evidence.rungs(best["tunnel"])["uniform"]["entropy_error"])
+        return Finding(
+            verdict, here, {"ratio": f"{ratio:.3g}", "uniform": uniform, "nearest": nearest["name"]}
+        )
+
+    words = (
+        f"Does not hold if one {bad} here has an entropy MAE of at most {reach:g} bit, upper end; holds if each has at "
+        f"least {factor:g} times that of the best {good} on the same tunnel; otherwise in part."
+    )
+    return Rule(words, decide)
+
+
+def tracks_nothing(need: str, steps: float = 2.0) -> Rule:
+    """No network of a kind does better than the current symbol alone, or one is worth a window of ``steps``."""
+
+    def decide(evidence: Evidence) -> Finding:
+        rows = evidence.rows[need]
+        blind = {
+            row["name"]: float(evidence.rungs(row["tunnel"])["emission only"]["entropy_error"])
+            for row in rows
+        }
+        best = evidence.best(need)
+        if any(float(row["window"]) >= steps for row in rows):
+            verdict = NOT
+        else:
+            verdict = HOLDS if all(mae(row, "low") >= blind[row["name"]] for row in rows) else IN_PART
+        here = f"MAE {about(best)}, by KL worth the last {float(best['window']):.1f} observations"
+        uniform = evidence.rungs(best["tunnel"])["uniform"]["entropy_error"]
+        return Finding(verdict, here, {"blind": short(blind[best["name"]]), "uniform": short(uniform)})
+
+    words = (
+        f"Holds if every {need} here has at least the entropy MAE of an observer who weighs the current symbol alone; "
+        f"does not hold if one is worth, by KL, an exact filter of the last {steps:g} observations; otherwise in part."
+    )
+    return Rule(words, decide)
+
+
+def beats(first: str, second: str) -> Rule:
+    """The intervals of the best row of each kind, beside each other."""
+
+    def decide(evidence: Evidence) -> Finding:
+        a, b = evidence.best(first), evidence.best(second)
+        apart, turned = mae(a, "high") < mae(b, "low"), mae(b, "high") < mae(a, "low")
+        verdict = HOLDS if apart else NOT if turned else IN_PART
+        return Finding(verdict, f"MAE {about(a)}; {about(b)}")
+
+    words = (
+        f"Holds if the interval of the best {first}'s entropy MAE lies below that of the best {second} on the same tunnel; "
+        "does not hold if it lies above; in part if they overlap."
+    )
+    return Rule(words, decide)
+
+
+def recalls(need: str, bound: float, partly: float) -> Rule:
+    """The share of right answers of the best network of a kind."""
+
+    def decide(evidence: Evidence) -> Finding:
+        best = max(evidence.rows[need], key=accuracy)
+        verdict = HOLDS if accuracy(best, "low") >= bound else IN_PART if accuracy(best) >= partly else NOT
+        return Finding(verdict, f"accuracy {about(best, 'accuracy')}", {"pairs": best["tunnel"].get("pairs")})
+
+    words = (
+        f"Holds if the best {need} here gives at least {percent(bound)} of the answers right, at the lower end of its "
+        f"interval; in part if at least {percent(partly)} in the mean; otherwise it does not hold."
+    )
+    return Rule(words, decide)
+
+
+def names_no_value(need: str, bound: float) -> Rule:
+    """No network of a kind does better than naming one of the values shown, or one recalls after all."""
+
+    def decide(evidence: Evidence) -> Finding:
+        best = max(evidence.rows[need], key=accuracy)
+        guess = float(evidence.rungs(best["tunnel"])["a value shown"]["accuracy"])
+        verdict = (
+            NOT
+            if accuracy(best, "low") >= bound
+            else HOLDS
+            if accuracy(best, "high") <= 2 * guess
+            else IN_PART
+        )
+        return Finding(verdict, f"accuracy {about(best, 'accuracy')}", {"guess": short(guess)})
+
+    words = (
+        f"Holds if the best {need} here gives at most twice as many right answers as an observer who names one of the "
+        f"values shown, at the upper end of its interval; does not hold if it gives at least {percent(bound)}; "
+        "otherwise in part."
+    )
+    return Rule(words, decide)
+
+
+def counts(kinds: dict[str, int], bijection: float, hmm: float, recall: float) -> Rule:
+    """How many of the three tunnels each kind of network solves. Needs are named ``kind on tunnel``."""
+    limits = {"bijection": bijection, "hmm": hmm}
+
+    def solved(evidence: Evidence, kind: str, tunnel: str) -> bool:
+        rows = evidence.rows[f"{kind} on {tunnel}"]
+        if tunnel == "recall":
+            return any(accuracy(row, "low") >= recall for row in rows)
+        return any(mae(row, "high") <= limits[tunnel] for row in rows)
+
+    def decide(evidence: Evidence) -> Finding:
+        found = {kind: [t for t in (*limits, "recall") if solved(evidence, kind, t)] for kind in kinds}
+        right = [len(found[kind]) == count for kind, count in kinds.items()]
+        verdict = HOLDS if all(right) else IN_PART if any(right) else NOT
+        here = "; ".join(f"{kind} {len(ts)} of 3 ({', '.join(ts) or 'none'})" for kind, ts in found.items())
+        return Finding(verdict, here, {"right": sum(right), "all": len(right)})
+
+    words = (
+        f"A kind of network has a primitive if its best here has an entropy MAE of at most {bijection:g} bit (bijection) "
+        f"or {hmm:g} bit (HMM), upper end, the largest errors that the paper counts as a success; or at least "
+        f"{percent(recall)} right answers (recall), lower end, more than the 97.8 % that it counts as half of one. Holds if "
+        f"the counts are {', '.join(f'{kind} {n}' for kind, n in kinds.items())}; in part if some of them are; otherwise it "
+        "does not hold."
+    )
+    return Rule(words, decide)
+
+
+def measure_sees(need: str, error: float, mass: float) -> Rule:
+    """Whether a reference of the ladder has no entropy error although much of its mass is on impossible answers."""
+
+    def decide(evidence: Evidence) -> Finding:
+        rungs = evidence.rungs(evidence.rows[need][0]["tunnel"])
+        frauds = {
+            name: rung
+            for name, rung in rungs.items()
+            if float(rung["entropy_error"]) <= error and float(rung["impossible"]) >= mass
+        }
+        if not frauds:
+            return Finding(HOLDS, "no reference on the ladder does so")
+        name, rung = next(iter(frauds.items()))
+        here = (
+            f"{name}: MAE {short(rung['entropy_error'])}, impossible mass {short(rung['impossible'])}, "
+            f"KL {short(rung['kl'])}"
+        )
+        return Finding(NOT, here, {"fraud": name})
+
+    words = (
+        f"Does not hold if a reference on the ladder has an entropy MAE of at most {error:f} bit with at least "
+        f"{percent(mass)} of its mass on impossible answers; otherwise it holds."
+    )
+    return Rule(words, decide, (HOLDS, NOT))

@@ -1,0 +1,63 @@
+"""Numbers in words of a page: three digits, powers of ten where zeros would hide them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["ends", "mean", "percent", "short", "spread"]
+
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+SMALL = 1e-3  # below, numbers are written with a power of ten
+
+
+def short(value: float | str) -> str:
+    """``0.0123``, ``6.02·10⁻⁵``, ``18.9``, ``0``, ``infinite``."""
+    x = float(value)
+    if math.isinf(x):
+        return "infinite"
+    power = _power(x)
+    return _digits(x / 10**power, power) + _times(power)
+
+
+def percent(share: float) -> str:
+    """``99.9 %``."""
+    return f"{100 * share:.4g} %"
+
+
+def mean(spread: Mapping[str, Any]) -> str:
+    """The mean of a measured spread."""
+    return short(spread["mean"])
+
+
+def ends(spread: Mapping[str, Any]) -> str:
+    """Its interval, ``[0.0120, 0.0126]`` or ``[5.89, 6.13]·10⁻⁵``, in the unit of its mean."""
+    low, middle, high = (float(spread[key]) for key in ("low", "mean", "high"))
+    if math.isinf(middle):
+        return "[" + ", ".join(short(x) for x in (low, high)) + "]"
+    power = _power(middle)
+    return f"[{_digits(low / 10**power, power)}, {_digits(high / 10**power, power)}]" + _times(power)
+
+
+def spread(found: Mapping[str, Any]) -> str:
+    """Mean, interval and, for several runs, the lowest and the highest."""
+    text = f"{mean(found)} {ends(found)}"
+    if "runs" in found:
+        runs = [float(x) for x in found["runs"]]
+        text += f", {len(runs)} seeds from {short(min(runs))} to {short(max(runs))}"
+    return text
+
+
+def _power(x: float) -> int:
+    return 0 if x == 0 or abs(x) >= SMALL else math.floor(math.log10(abs(float(f"{x:.3g}"))))
+
+
+def _digits(x: float, power: int) -> str:
+    if x == 0:
+        return "0"
+    return f"{x:.2f}" if power else f"{x:#.3g}".rstrip(".")
+
+
+def _times(power: int) -> str:
+    return f"·10{str(power).translate(SUPERSCRIPT)}" if power else ""
