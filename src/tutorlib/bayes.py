@@ -177,8 +177,8 @@ def beta_bernoulli(heads: ArrayLike, tails: ArrayLike, a: float = 1.0, b: float 
             raise ValueError(f"{name}: expected counts of at least 0, got {float(counts.min()):g}")
         if torch.isinf(counts).any():
             raise ValueError(f"{name}: expected finite counts, got infinity")
-    if not (is_real(a) and is_real(b) and a > 0 and b > 0):
-        raise ValueError(f"a and b: expected positive numbers, got {shown(a)} and {shown(b)}")
+    if not (is_real(a) and is_real(b) and 0 < a <= 1e30 and 0 < b <= 1e30):  # so that float32 holds the sums
+        raise ValueError(f"a and b: expected positive numbers, at most 1e30, got {shown(a)} and {shown(b)}")
     dtype = torch.promote_types(heads.dtype, tails.dtype)  # two single numbers would take the smaller one's
     heads, tails = heads.to(dtype), tails.to(dtype)
     try:

@@ -63,7 +63,7 @@ def as_tensor(values: ArrayLike, name: str = "values") -> Tensor:
 def _from_numbers(values: object, name: str) -> Tensor:
     try:
         array = np.asarray(values)
-        if array.dtype.kind in "USMmV":  # text that looks like a number is none; neither is a date
+        if array.dtype.kind in "USMmVc":  # text that looks like a number is none; neither is a date
             raise ValueError(f"dtype {array.dtype}")
         return torch.as_tensor(array.astype(np.float64))
     except (TypeError, ValueError, OverflowError, RuntimeError) as error:
@@ -178,6 +178,7 @@ def mutual_information(joint: ArrayLike) -> Tensor:
         raise ValueError(f"joint: expected a table [..., x, y], got shape {tuple(joint.shape)}")
     flat = probabilities(joint.flatten(-2), -1, "joint")  # [..., x * y]; checks the entries
     independent = joint.sum(-1, keepdim=True) * joint.sum(-2, keepdim=True)  # [..., x, y]
+    independent = independent / joint.sum((-2, -1), keepdim=True)  # where the sum is 1 by rounding only
     return kl_divergence(flat, independent.flatten(-2))
 
 

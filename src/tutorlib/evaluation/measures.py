@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tutorlib.arguments import device_of, instance, integer, shown
+from tutorlib.arguments import device_of, instance, integer, real_tensor, shown
 
 __all__ = ["LAW_MEASURES", "MEASURES", "Evaluation", "Interval", "interval_over_seeds"]
 
@@ -54,16 +54,12 @@ class Evaluation:
     values: dict[str, Tensor]
 
     def __post_init__(self) -> None:
-        tables = self.values.values() if isinstance(self.values, dict) else [self.values]
-        for table in tables:
-            if (
-                not isinstance(table, Tensor)
-                or not table.is_floating_point()
-                or table.ndim != 2
-                or not table.numel()
-            ):
+        if not isinstance(self.values, dict):
+            raise ValueError(f"values: expected a table of tensors by measure, got {shown(self.values)}")
+        for table in self.values.values():
+            if real_tensor("values", table, "[sequences, scored]").isnan().any() or not table.numel():
                 raise ValueError(
-                    f"values: expected tensors [sequences, scored] by measure, got {shown(table)}"
+                    f"values: expected numbers [sequences, scored], got NaN or none in {shown(table)}"
                 )
 
     def per_position(self, measure: str) -> Tensor:

@@ -11,6 +11,8 @@ from tutorlib.models.base import check_sizes
 
 __all__ = ["bijection_eliminator"]
 
+MOST_GAP = 1e6  # nats; float32 must hold squares of twice the gap
+
 
 def bijection_eliminator(symbols: int, gap: float = 30.0) -> Transformer:
     """Cross out the values already seen, for any number of symbols V. Works on :class:`tutorlib.tunnels.Bijection`.
@@ -44,8 +46,10 @@ def bijection_eliminator(symbols: int, gap: float = 30.0) -> Transformer:
     check_sizes(symbols=symbols)
     if symbols < 2:
         raise ValueError(f"symbols: expected at least 2, got {symbols}")
-    if not is_real(gap) or not 0 < gap <= 1e6:  # float32 and its squares must hold twice the gap
-        raise ValueError(f"gap: expected a positive number of nats, at most a million, got {shown(gap)}")
+    if not is_real(gap) or not 0 < gap <= MOST_GAP:
+        raise ValueError(
+            f"gap: expected a positive number of nats, got {shown(gap)} (at most {MOST_GAP:.0f})"
+        )
     width = symbols + 1
     model, block = blank(Transformer(2 * symbols, 2 * symbols - 1, width, hidden=1))
     attention = block.attention

@@ -116,7 +116,7 @@ def spline_units(curve: Callable[[Tensor], Tensor], knots: Tensor) -> tuple[Tens
     Raises:
         ValueError: if the knots do not rise from 0, or the slope at one is not finite.
     """
-    real_tensor("knots", knots, "[knots + 1]")
+    knots = real_tensor("knots", knots, "[knots + 1]").detach()
     rise = (
         len(knots) >= 2
         and float(knots[0]) == 0

@@ -36,15 +36,15 @@ def linear_attention(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
     """All positions at once: ``weights[t, s] = q_t.k_s / sum_{s' <= t} q_t.k_s'`` for ``s <= t``.
 
     Args:
-        q: positive queries ``[..., time, d]``.
-        k: positive keys ``[..., time, d]``.
+        q: queries of at least 0, ``[..., time, d]``, each with ``q_t.k_s > 0`` for an ``s <= t``.
+        k: keys of at least 0, ``[..., time, d]``.
         v: values ``[..., time, e]``.
 
     Returns:
         The mixed values ``[..., time, e]`` and the weights ``[..., time, time]``, whose rows sum to 1.
 
     Raises:
-        ValueError: if a shape does not fit, a number is not finite, or a query or a key is not positive.
+        ValueError: if a shape does not fit, a number is not finite, or the weights cannot be shares.
     """
     _check_past(q, k, v)
     _check_positive(q, k)
@@ -142,8 +142,10 @@ def _check_beta(beta: Tensor, k: Tensor) -> None:
 
 def _check_positive(q: Tensor, k: Tensor) -> None:
     for name, x in (("q", q), ("k", k)):
-        if not (x > 0).all():
-            raise ValueError(f"{name}: expected positive numbers, got {float(x.min()):.4g} among them")
+        if (x < 0).any():
+            raise ValueError(f"{name}: expected numbers of at least 0, got {float(x.min()):.4g} among them")
+    if not ((q * k.cumsum(-2)).sum(-1) > 0).all():  # what the weights are divided by
+        raise ValueError("q and k: expected each query to meet a key, got one orthogonal to all keys so far")
 
 
 class LinearMixer(nn.Module):

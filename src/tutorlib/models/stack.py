@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from tutorlib.arguments import integer, shown
+from tutorlib.arguments import shown
 from tutorlib.models.base import Record, SequenceModel, check_header_shape, check_sizes, rms_norm
 from tutorlib.models.header import ColumnReader, RowReader
 
@@ -68,8 +68,9 @@ class ResidualStack(SequenceModel):
         self.position = nn.Embedding(context, width) if positions else None
         rows, features = self.header or (0, 0)
         self.rows = RowReader(rows, features, width) if rows else None
-        if columns is not None:
-            integer("columns", columns, 0, features - 1)
+        whole = isinstance(columns, int) and not isinstance(columns, bool)
+        if columns is not None and not (whole and 0 <= columns < features):
+            raise ValueError(f"columns: expected a column from 0 to {features - 1}, got {shown(columns)}")
         self.reader = ColumnReader(rows, columns, vocab, width) if columns is not None else None
         self.blocks = nn.ModuleList(blocks)
         self.layers = len(self.blocks)

@@ -143,9 +143,10 @@ class HMM(TaskTunnel):
             T, E = (((part.double() + FLOOR) / 100).unflatten(-1, (self.states, -1)) for part in split)
             return probabilities(T, name="header T"), probabilities(E, name="header E")
         expected = (len(batch), self.states, self.states + self.symbols)
-        if not isinstance(batch.header, Tensor) or tuple(batch.header.shape) != expected:
-            raise ValueError(f"header: expected {expected}, got {shown(batch.header)}")
-        T, E = batch.header.double().split((self.states, self.symbols), -1)
+        header = batch.header
+        if not isinstance(header, Tensor) or tuple(header.shape) != expected or header.is_complex():
+            raise ValueError(f"header: expected {expected}, got {shown(header)}")
+        T, E = header.double().split((self.states, self.symbols), -1)
         return probabilities(T, name="header T"), probabilities(E, name="header E")
 
     def window(self, batch: Batch, steps: int) -> Tensor:
