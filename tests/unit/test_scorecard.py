@@ -538,7 +538,11 @@ def test_the_json_agrees_with_the_checkpoints_that_ship(committed):
         assert (row["model"], row["tunnel"]) == (said[0]["model"], said[0]["tunnel"])
         for measure in ("kl", "entropy_error"):
             mean = sum(card["measured"][measure] for card in said) / len(said)
-            assert row["measures"][measure]["mean"] == pytest.approx(mean, rel=0.25, abs=1e-5), row["name"]
+            here = row["measures"][measure]
+            width = max(
+                here["high"] - here["low"], 1e-5
+            )  # where errors are rare, the interval is what is known
+            assert here["mean"] == pytest.approx(mean, rel=0.25, abs=width), row["name"]
 
 
 def test_the_json_can_be_measured_again(committed):
