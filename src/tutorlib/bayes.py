@@ -39,6 +39,9 @@ def normalise(weights: ArrayLike, dim: int = -1) -> Tensor:
     Raises:
         ValueError: if a weight is negative or infinite, or if all weights along ``dim`` are 0 (the evidence
             is impossible under every hypothesis).
+
+    >>> normalise([3, 1])
+    tensor([0.7500, 0.2500], dtype=torch.float64)
     """
     weights = as_tensor(weights, "weights")
     check_axis(weights, dim, "weights")
@@ -84,6 +87,9 @@ def condition(prior: ArrayLike, likelihood: ArrayLike) -> Tensor:
     Raises:
         ValueError: if the prior is no distribution, a likelihood is negative, the lengths differ, or the
             evidence is impossible under every hypothesis.
+
+    >>> condition([0.3, 0.7], [0.8, 0.15])  # rain, and the forecast says rain
+    tensor([0.6957, 0.3043], dtype=torch.float64)
     """
     weights = _weigh(prior, likelihood)  # [..., hypotheses]
     if (weights.sum(-1) == 0).any():
@@ -92,7 +98,11 @@ def condition(prior: ArrayLike, likelihood: ArrayLike) -> Tensor:
 
 
 def evidence(prior: ArrayLike, likelihood: ArrayLike) -> Tensor:
-    """Probability of the evidence before it was seen, ``sum(prior * likelihood)`` (marginal likelihood)."""
+    """Probability of the evidence before it was seen, ``sum(prior * likelihood)`` (marginal likelihood).
+
+    >>> evidence([0.3, 0.7], [0.8, 0.15])
+    tensor(0.3450, dtype=torch.float64)
+    """
     return _weigh(prior, likelihood).sum(-1)
 
 
@@ -105,6 +115,9 @@ def predict(belief: ArrayLike, transition: ArrayLike) -> Tensor:
 
     Returns:
         ``[..., next]``. With a table of emission probabilities it is the posterior predictive.
+
+    >>> predict([0.5, 0.5], [[0.9, 0.1], [0.4, 0.6]])
+    tensor([0.6500, 0.3500], dtype=torch.float64)
     """
     belief = probabilities(belief, name="belief")
     transition = probabilities(transition, name="transition")
@@ -118,7 +131,11 @@ def predict(belief: ArrayLike, transition: ArrayLike) -> Tensor:
 
 
 def odds(p: ArrayLike) -> Tensor:
-    """Odds ``p / (1 - p)`` of an event of probability ``p``; infinite at 1."""
+    """Odds ``p / (1 - p)`` of an event of probability ``p``; infinite at 1.
+
+    >>> odds(0.75)
+    tensor(3., dtype=torch.float64)
+    """
     p = as_tensor(p, "p")
     if ((p < 0) | (p > 1)).any():
         raise ValueError(f"p: expected probabilities in [0, 1], got {float(p.min())} to {float(p.max())}")
@@ -126,12 +143,20 @@ def odds(p: ArrayLike) -> Tensor:
 
 
 def log_odds(p: ArrayLike) -> Tensor:
-    """Log-odds ``log2(p / (1 - p))`` in bits. Independent evidence adds up on this scale."""
+    """Log-odds ``log2(p / (1 - p))`` in bits. Independent evidence adds up on this scale.
+
+    >>> log_odds([0.5, 0.8])
+    tensor([0.0000, 2.0000], dtype=torch.float64)
+    """
     return torch.log2(odds(p))
 
 
 def probability(odds: ArrayLike) -> Tensor:
-    """Probability of an event with these odds, ``odds / (1 + odds)``; the inverse of :func:`odds`."""
+    """Probability of an event with these odds, ``odds / (1 + odds)``; the inverse of :func:`odds`.
+
+    >>> probability(3)
+    tensor(0.7500, dtype=torch.float64)
+    """
     ratio = as_tensor(odds, "odds")
     if (ratio < 0).any():
         raise ValueError(f"odds: expected values of at least 0, got {float(ratio.min()):.4g}")
@@ -151,6 +176,10 @@ def natural_frequencies(cases: float, prior: ArrayLike, likelihood: ArrayLike) -
 
     Raises:
         ValueError: if ``cases`` is not positive or a shape does not fit.
+
+    >>> natural_frequencies(1000, [0.3, 0.7], [[0.8, 0.2], [0.15, 0.85]])
+    tensor([[240.,  60.],
+            [105., 595.]], dtype=torch.float64)
     """
     cases = positive("cases", cases)
     prior = probabilities(prior, name="prior")
@@ -170,6 +199,9 @@ def beta_bernoulli(heads: ArrayLike, tails: ArrayLike, a: float = 1.0, b: float 
 
     Raises:
         ValueError: if a count is negative, the shapes do not fit, or ``a`` or ``b`` is not positive.
+
+    >>> beta_bernoulli(heads=2, tails=0)
+    tensor(0.7500, dtype=torch.float64)
     """
     heads, tails = as_tensor(heads, "heads"), as_tensor(tails, "tails")
     for name, counts in (("heads", heads), ("tails", tails)):

@@ -102,6 +102,9 @@ def probabilities(values: ArrayLike, dim: int = -1, name: str = "probabilities")
 
     Raises:
         ValueError: if there is no such axis, a value is negative, or a sum differs from 1 by more than 1e-4.
+
+    >>> probabilities([0.25, 0.75])
+    tensor([0.2500, 0.7500], dtype=torch.float64)
     """
     p = as_tensor(values, name)
     check_axis(p, dim, name)
@@ -126,6 +129,9 @@ def surprise(p: ArrayLike) -> Tensor:
 
     Raises:
         ValueError: if a value lies outside [0, 1].
+
+    >>> surprise([1, 0.5, 0.25])
+    tensor([0., 1., 2.], dtype=torch.float64)
     """
     p = as_tensor(p, "p")
     if ((p < 0) | (p > 1)).any():
@@ -141,6 +147,9 @@ def entropy(p: ArrayLike, dim: int = -1) -> Tensor:
 
     Returns:
         The shape of ``p`` without ``dim``; between 0 and ``log2(outcomes)``.
+
+    >>> entropy([0.5, 0.25, 0.25])
+    tensor(1.5000, dtype=torch.float64)
     """
     p = probabilities(p, dim, "p")
     return torch.special.entr(p).sum(dim) / NATS_PER_BIT + 0.0  # entr has 0 log 0 = 0; + 0.0 turns -0 into 0
@@ -150,6 +159,9 @@ def cross_entropy(p: ArrayLike, q: ArrayLike, dim: int = -1) -> Tensor:
     """Cross-entropy ``sum_i p_i log2(1 / q_i)`` in bits: the mean surprise of someone who believes ``q``.
 
     It is infinite where ``p`` gives weight to an outcome that ``q`` calls impossible.
+
+    >>> cross_entropy([0.5, 0.5], [0.25, 0.75])
+    tensor(1.2075, dtype=torch.float64)
     """
     p, q = _pair(p, q, dim)
     return -torch.xlogy(p, q).sum(dim) / NATS_PER_BIT + 0.0
@@ -159,6 +171,9 @@ def kl_divergence(p: ArrayLike, q: ArrayLike, dim: int = -1) -> Tensor:
     """Kullback-Leibler divergence ``KL(p || q) = sum_i p_i log2(p_i / q_i)`` in bits.
 
     The extra surprise paid for believing ``q`` when outcomes follow ``p``; 0 if and only if they are equal.
+
+    >>> kl_divergence([0.5, 0.5], [0.25, 0.75])
+    tensor(0.2075, dtype=torch.float64)
     """
     p, q = _pair(p, q, dim)
     divergence = (torch.xlogy(p, p) - torch.xlogy(p, q)).sum(dim) / NATS_PER_BIT
@@ -166,13 +181,21 @@ def kl_divergence(p: ArrayLike, q: ArrayLike, dim: int = -1) -> Tensor:
 
 
 def total_variation(p: ArrayLike, q: ArrayLike, dim: int = -1) -> Tensor:
-    """Total variation distance ``0.5 sum_i |p_i - q_i|``: the most two beliefs can differ on any event."""
+    """Total variation distance ``0.5 sum_i |p_i - q_i|``: the most two beliefs can differ on any event.
+
+    >>> total_variation([0.5, 0.5], [0.25, 0.75])
+    tensor(0.2500, dtype=torch.float64)
+    """
     p, q = _pair(p, q, dim)
     return 0.5 * (p - q).abs().sum(dim)
 
 
 def mutual_information(joint: ArrayLike) -> Tensor:
-    """Mutual information in bits of a joint table ``[..., x, y]`` whose last two axes sum to 1."""
+    """Mutual information in bits of a joint table ``[..., x, y]`` whose last two axes sum to 1.
+
+    >>> mutual_information([[0.5, 0], [0, 0.5]])
+    tensor(1., dtype=torch.float64)
+    """
     joint = as_tensor(joint, "joint")
     if joint.ndim < 2:
         raise ValueError(f"joint: expected a table [..., x, y], got shape {tuple(joint.shape)}")
@@ -187,6 +210,9 @@ def log_probabilities(logits: Tensor, dim: int = -1) -> Tensor:
 
     Raises:
         ValueError: if there is no such axis, a logit is NaN or infinity, or all of them are minus infinity.
+
+    >>> log_probabilities(torch.tensor([0.0, 0.0]))
+    tensor([-1., -1.], dtype=torch.float64)
     """
     values = as_tensor(logits, "logits").double()
     check_axis(values, dim, "logits")
@@ -197,14 +223,22 @@ def log_probabilities(logits: Tensor, dim: int = -1) -> Tensor:
 
 
 def entropy_from_logits(logits: Tensor, dim: int = -1) -> Tensor:
-    """Entropy in bits of ``softmax(logits)``, stable for extreme logits."""
+    """Entropy in bits of ``softmax(logits)``, stable for extreme logits.
+
+    >>> entropy_from_logits(torch.tensor([0.0, -1000.0]))
+    tensor(0., dtype=torch.float64)
+    """
     log_q = log_probabilities(logits, dim)
     weights = torch.exp2(log_q)
     return -torch.where(weights > 0, weights * log_q, 0.0).sum(dim) + 0.0
 
 
 def cross_entropy_from_logits(p: ArrayLike, logits: Tensor, dim: int = -1) -> Tensor:
-    """Cross-entropy in bits of ``softmax(logits)`` when outcomes follow ``p``."""
+    """Cross-entropy in bits of ``softmax(logits)`` when outcomes follow ``p``.
+
+    >>> cross_entropy_from_logits([0.5, 0.5], torch.tensor([0.0, 0.0]))
+    tensor(1., dtype=torch.float64)
+    """
     p = probabilities(p, dim, "p").double()
     log_q = log_probabilities(logits, dim)
     check_fit(p, log_q, dim, "p and logits")
@@ -212,6 +246,10 @@ def cross_entropy_from_logits(p: ArrayLike, logits: Tensor, dim: int = -1) -> Te
 
 
 def kl_from_logits(p: ArrayLike, logits: Tensor, dim: int = -1) -> Tensor:
-    """``KL(p || softmax(logits))`` in bits, stable for extreme logits."""
+    """``KL(p || softmax(logits))`` in bits, stable for extreme logits.
+
+    >>> kl_from_logits([1, 0], torch.tensor([0.0, 0.0]))
+    tensor(1., dtype=torch.float64)
+    """
     p = probabilities(p, dim, "p").double()
     return cross_entropy_from_logits(p, logits, dim) - entropy(p, dim)

@@ -27,6 +27,9 @@ def check(exercise: str, answer: Any) -> None:
 
     Raises:
         ValueError: if there is no such exercise.
+
+    >>> check("01-a", 0.092)
+    01-a: ✓ Right. A dry forecast lowers the chance of rain, but 60 rainy mornings still hide among 655.
     """
     if not isinstance(exercise, str) or exercise not in CHECKS:
         raise ValueError(f"exercise: expected one of {', '.join(CHECKS)}, got {shown(exercise)}")
@@ -37,7 +40,11 @@ def check(exercise: str, answer: Any) -> None:
 
 @dataclass(frozen=True)
 class Prediction:
-    """A guess that was made before the answer was seen."""
+    """A guess that was made before the answer was seen.
+
+    >>> Prediction("How many bits?", 3.0).compare(4.32, unit="bits")
+    How many bits? You said 3.00 bits, the answer is 4.32 bits: 1.32 bits away.
+    """
 
     question: str
     guess: float | None
@@ -66,6 +73,10 @@ def predict(question: str, guess: Any = ...) -> Prediction:
 
     Raises:
         ValueError: if the guess is not one number.
+
+    >>> predict("How many bits has one of 20 values?", 4)
+    How many bits has one of 20 values? Your guess is 4.
+    Prediction(question='How many bits has one of 20 values?', guess=4.0)
     """
     instance("question", question, str)
     if guess is ...:

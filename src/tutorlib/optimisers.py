@@ -21,7 +21,11 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # the quintic of the original: fast, s
 
 
 def newton_schulz(matrix: Tensor, steps: int = 5) -> Tensor:
-    """Nearest-orthogonal direction of ``matrix`` ``[..., rows, columns]``: singular values brought near 1."""
+    """Nearest-orthogonal direction of ``matrix`` ``[..., rows, columns]``: singular values brought near 1.
+
+    >>> torch.linalg.svdvals(newton_schulz(torch.diag(torch.tensor([1.0, 0.1])))).round(decimals=1)
+    tensor([0.7000, 0.7000])
+    """
     if not real_tensor("matrix", matrix, "[..., rows, columns]").numel():
         raise ValueError(f"matrix: expected numbers, got shape {tuple(matrix.shape)}")
     finite(matrix=matrix)
@@ -56,6 +60,13 @@ class Muon(torch.optim.Optimizer):
 
     Raises:
         ValueError: if a parameter has not two axes.
+
+    >>> p = torch.nn.Parameter(torch.zeros(2, 2))
+    >>> p.grad = torch.eye(2)
+    >>> Muon([p], lr=0.1).step()
+    >>> p.detach().round(decimals=1)
+    tensor([[-0.1000,  0.0000],
+            [ 0.0000, -0.1000]])
     """
 
     def __init__(
@@ -109,6 +120,10 @@ def optimisers_for(
     matrix, are made orthogonal together. What multiplies element by element goes to AdamW at a tenth of
     ``embedding_rate``: biases, convolution kernels, and Mamba's ``A_log`` and ``D``. A rate of 0 for the matrices
     hands them to AdamW at ``embedding_rate`` too.
+
+    >>> from tutorlib.models import Transformer
+    >>> [type(o).__name__ for o in optimisers_for(Transformer(8, 7), 0.03, 0.05)]
+    ['Muon', 'AdamW']
     """
     instance("model", model, nn.Module)
     rates = {"matrix_rate": matrix_rate, "embedding_rate": embedding_rate, "weight_decay": weight_decay}

@@ -20,7 +20,11 @@ __all__ = ["UNANSWERED", "Check", "Verdict", "expect_number", "right", "wrong"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """The judgement of an answer: is it right, and what to say."""
+    """The judgement of an answer: is it right, and what to say.
+
+    >>> Verdict(True, "Right.").ok
+    True
+    """
 
     ok: bool
     message: str
@@ -30,12 +34,20 @@ UNANSWERED = Verdict(False, "not answered yet. Replace the ... above and run the
 
 
 def right(message: str) -> Verdict:
-    """A verdict of right, with a sentence on why it matters."""
+    """A verdict of right, with a sentence on why it matters.
+
+    >>> right("Counted well.")
+    Verdict(ok=True, message='Counted well.')
+    """
     return Verdict(True, message)
 
 
 def wrong(message: str) -> Verdict:
-    """A verdict of wrong, with a hint that fits the mistake."""
+    """A verdict of wrong, with a hint that fits the mistake.
+
+    >>> wrong("Count again.")
+    Verdict(ok=False, message='Count again.')
+    """
     return Verdict(False, message)
 
 
@@ -48,6 +60,10 @@ class Check:
         judge: gives a verdict on any answer; never raises on a wrong one.
         correct: computes a right answer.
         wrong: typical wrong answers, each computed by a function, with words its hint must contain.
+
+    >>> half = expect_number(0.5, "Right.", {}, "Count again.")
+    >>> Check("01-z", half, lambda: 0.5, ()).judge(0.5).ok
+    True
     """
 
     id: str
@@ -85,6 +101,10 @@ def expect_number(
 
     Raises:
         ValueError: if a number or a text is none.
+
+    >>> judge = expect_number(2.0, "Right.", {4.0: "Halve it."}, "Count again.")
+    >>> judge(2.01).message, judge(4).message, judge("two").message
+    ('Right.', 'Halve it.', "expected one number, got str: 'two'")
     """
     instance("slips", slips, Mapping)
     texts = [("praise", praise), ("otherwise", otherwise), *(("slips", hint) for hint in slips.values())]

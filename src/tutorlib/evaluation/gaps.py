@@ -59,6 +59,11 @@ def permutation_gap(
 
     Raises:
         ValueError: if the order of evidence matters in this tunnel, or the predictor does not fit it.
+
+    >>> from tutorlib.tunnels import Coin
+    >>> gap = permutation_gap(Coin(5).exact, Coin(5), sequences=8, generator=torch.Generator().manual_seed(0))
+    >>> round(gap.mean("permutation_kl"), 6)  # the exact answer counts, so order says nothing
+    0.0
     """
     log_predictions = log_predictor(predictor, tunnel)
     kl, tv = [], []
@@ -105,6 +110,11 @@ def martingale_gap(
 
     Raises:
         ValueError: if successive positions ask different questions in this tunnel, or an argument does not fit.
+
+    >>> from tutorlib.tunnels import Coin
+    >>> gap = martingale_gap(Coin(5).uniform, Coin(5), sequences=8, generator=torch.Generator().manual_seed(0))
+    >>> gap.mean("martingale_kl")  # an answer that never moves passes
+    0.0
     """
     last = len(instance("tunnel", tunnel, Tunnel).scored) - 2
     places = range(last + 1) if positions is None else positions

@@ -42,6 +42,9 @@ def bijection_eliminator(symbols: int, gap: float = 30.0) -> Transformer:
 
     Raises:
         ValueError: if ``symbols`` is below 2 or ``gap`` is not a positive number.
+
+    >>> bijection_eliminator(4)(torch.tensor([[0, 5, 1]])).softmax(-1)[0, -1, 4:].detach()
+    tensor([0.3333, 0.0000, 0.3333, 0.3333])
     """
     check_sizes(symbols=symbols)
     if symbols < 2:

@@ -51,6 +51,9 @@ def coin_counter(tosses: int, a: float = 1.0, b: float = 1.0, knots: int = 64) -
 
     Raises:
         ValueError: if a size is not a positive integer or the prior's counts are not positive numbers.
+
+    >>> coin_counter(10)(torch.tensor([[1, 1, 0]])).softmax(-1)[0, :, 1].detach()  # 2/3, 3/4, 3/5
+    tensor([0.6667, 0.7500, 0.6000])
     """
     check_sizes(tosses=tosses, knots=knots)
     if not (is_real(a) and is_real(b) and a > 0 and b > 0):
@@ -115,6 +118,10 @@ def spline_units(curve: Callable[[Tensor], Tensor], knots: Tensor) -> tuple[Tens
 
     Raises:
         ValueError: if the knots do not rise from 0, or the slope at one is not finite.
+
+    >>> up, down = spline_units(torch.sin, torch.linspace(0, 1.5, 9, dtype=torch.float64))
+    >>> ((up @ torch.tensor([0.5, 1.0]).double()).relu() ** 2) @ down  # sin(0.5) is 0.4794
+    tensor(0.4780, dtype=torch.float64)
     """
     knots = real_tensor("knots", knots, "[knots + 1]").detach()
     rise = (

@@ -58,6 +58,10 @@ def window_table(transition: ArrayLike, emission: ArrayLike, window: int) -> lis
     Raises:
         ValueError: if a matrix or the window does not fit, more than 20,000 rows were needed, or the stationary law
             is not unique.
+
+    >>> window_table([[0.9, 0.1], [0.1, 0.9]], [[0.8, 0.2], [0.2, 0.8]], window=1)[0]
+    tensor([[0.6440, 0.3560],
+            [0.3560, 0.6440]], dtype=torch.float64)
     """
     T, E = _matrices(transition, emission)
     states, symbols = E.shape
@@ -113,6 +117,10 @@ def hmm_window_filter(transition: ArrayLike, emission: ArrayLike, window: int, c
 
     Raises:
         ValueError: if an argument does not fit, or more than 20,000 hidden units were needed.
+
+    >>> model = hmm_window_filter([[0.9, 0.1], [0.1, 0.9]], [[0.8, 0.2], [0.2, 0.8]], window=2, context=4)
+    >>> model(torch.tensor([[0, 0, 1]])).softmax(-1)[0, :, 0].detach()
+    tensor([0.6440, 0.7012, 0.4596])
     """
     check_sizes(window=window, context=context)
     V = _matrices(transition, emission)[1].shape[1]

@@ -33,6 +33,9 @@ def build(name: str, **config: Any) -> SequenceModel:
 
     Raises:
         ValueError: if there is no such model or an argument does not fit it.
+
+    >>> build("gru", vocab=8, context=7).name
+    'gru'
     """
     kind = MODELS[choice("model", name, tuple(MODELS))]
     try:

@@ -27,6 +27,10 @@ class SequenceModel(nn.Module, ABC):
         vocab: number of token ids, and the width of the logits.
         context: the longest sequence it can read.
         header: rows and features of the header that it reads before the tokens; None if it reads none.
+
+    >>> from tutorlib.models import GRU
+    >>> isinstance(GRU(vocab=8, context=7), SequenceModel)
+    True
     """
 
     name: str
@@ -161,20 +165,32 @@ class _SquaredReLU(torch.autograd.Function):
 
 
 def squared_relu(x: Tensor) -> Tensor:
-    """``max(x, 0)^2``, the bend in every feed-forward layer here. It can be differentiated once."""
+    """``max(x, 0)^2``, the bend in every feed-forward layer here. It can be differentiated once.
+
+    >>> squared_relu(torch.tensor([-2.0, 3.0]))
+    tensor([0., 9.])
+    """
     real_tensor("x", x, "[...]")
     out: Tensor = _SquaredReLU.apply(x)
     return out
 
 
 def rms_norm(x: Tensor) -> Tensor:
-    """Scale the last axis to a root mean square of 1."""
+    """Scale the last axis to a root mean square of 1.
+
+    >>> rms_norm(torch.tensor([3.0, 4.0]))
+    tensor([0.8485, 1.1314])
+    """
     real_tensor("x", x, "[..., features]")
     return functional.rms_norm(x, (x.shape[-1],), eps=1e-6)
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Number of trained parameters; a tied matrix counts once."""
+    """Number of trained parameters; a tied matrix counts once.
+
+    >>> count_parameters(torch.nn.Linear(3, 2))
+    8
+    """
     instance("model", model, nn.Module)
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 

@@ -19,13 +19,21 @@ SMALLEST = 2.0**-14  # below it a probability counts as this much, so that its l
 
 
 def log_features(p: Tensor) -> Tensor:
-    """Probabilities ``[..., n]`` beside their logarithms: ``[..., 2 n]``, the latter in nats."""
+    """Probabilities ``[..., n]`` beside their logarithms: ``[..., 2 n]``, the latter in nats.
+
+    >>> log_features(torch.tensor([0.5, 1.0]))
+    tensor([ 0.5000,  1.0000, -0.6931,  0.0000])
+    """
     real_tensor("p", p, "[..., n]")
     return torch.cat((p, p.clamp(min=SMALLEST).log()), -1)
 
 
 class RowReader(nn.Module):
-    """One vector of the stream for each row: a linear map of its numbers, plus a learned vector for its place."""
+    """One vector of the stream for each row: a linear map of its numbers, plus a learned vector for its place.
+
+    >>> RowReader(rows=5, features=10, width=4)(torch.full((1, 5, 10), 0.2)).shape
+    torch.Size([1, 5, 4])
+    """
 
     def __init__(self, rows: int, features: int, width: int) -> None:
         super().__init__()
@@ -43,6 +51,9 @@ class ColumnReader(nn.Module):
 
     In an HMM that is ``E[:, o]``, how likely each state makes the symbol ``o``. It saves a network the look-up. A token
     that has no column, such as an HMM's states, which are answers and never read, finds zeros.
+
+    >>> ColumnReader(rows=5, first=5, vocab=10, width=4)(torch.full((1, 5, 10), 0.2), torch.tensor([[3, 1]])).shape
+    torch.Size([1, 2, 4])
     """
 
     def __init__(self, rows: int, first: int, vocab: int, width: int) -> None:
@@ -60,7 +71,11 @@ class ColumnReader(nn.Module):
 
 
 class FlatReader(nn.Module):
-    """The whole header as one vector, for networks that have no place to put rows."""
+    """The whole header as one vector, for networks that have no place to put rows.
+
+    >>> FlatReader(rows=5, features=10, width=4)(torch.full((1, 5, 10), 0.2)).shape
+    torch.Size([1, 1, 4])
+    """
 
     def __init__(self, rows: int, features: int, width: int) -> None:
         super().__init__()

@@ -45,6 +45,10 @@ def linear_attention(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
 
     Raises:
         ValueError: if a shape does not fit, a number is not finite, or the weights cannot be shares.
+
+    >>> q = k = torch.ones(3, 1)
+    >>> linear_attention(q, k, torch.tensor([[0.0], [1.0], [5.0]]))[0].mT  # all keys alike: the mean so far
+    tensor([[0.0000, 0.5000, 2.0000]])
     """
     _check_past(q, k, v)
     _check_positive(q, k)
@@ -58,7 +62,12 @@ def _linear_attention(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def linear_attention_steps(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """The same, one position after another: ``S_t = S_{t-1} + v_t k_t^T``, ``n_t = n_{t-1} + k_t``."""
+    """The same, one position after another: ``S_t = S_{t-1} + v_t k_t^T``, ``n_t = n_{t-1} + k_t``.
+
+    >>> q = k = torch.ones(3, 1)
+    >>> linear_attention_steps(q, k, torch.tensor([[0.0], [1.0], [5.0]])).mT
+    tensor([[0.0000, 0.5000, 2.0000]])
+    """
     _check_past(q, k, v)
     _check_positive(q, k)
     S = torch.zeros_like(v[..., 0, :, None] * k[..., 0, None, :])  # [..., e, d]
@@ -88,6 +97,10 @@ def delta_rule(q: Tensor, k: Tensor, v: Tensor, beta: Tensor) -> tuple[Tensor, T
 
     Raises:
         ValueError: if a shape does not fit, or a number is not finite.
+
+    >>> q = k = torch.ones(3, 1)
+    >>> delta_rule(q, k, torch.tensor([[0.0], [1.0], [5.0]]), torch.ones(3))[0].mT  # the last value written
+    tensor([[0., 1., 5.]])
     """
     _check_past(q, k, v)
     _check_beta(beta, k)
@@ -104,7 +117,12 @@ def _delta_rule(q: Tensor, k: Tensor, v: Tensor, beta: Tensor) -> tuple[Tensor, 
 
 
 def delta_rule_steps(q: Tensor, k: Tensor, v: Tensor, beta: Tensor) -> Tensor:
-    """The same, one position after another: ``S_t = S_{t-1} + beta_t (v_t - S_{t-1} k_t) k_t^T``."""
+    """The same, one position after another: ``S_t = S_{t-1} + beta_t (v_t - S_{t-1} k_t) k_t^T``.
+
+    >>> q = k = torch.ones(3, 1)
+    >>> delta_rule_steps(q, k, torch.tensor([[0.0], [1.0], [5.0]]), torch.ones(3)).mT
+    tensor([[0., 1., 5.]])
+    """
     _check_past(q, k, v)
     _check_beta(beta, k)
     S = torch.zeros_like(v[..., 0, :, None] * k[..., 0, None, :])  # [..., e, d]
@@ -217,6 +235,9 @@ class LinearAttention(ResidualStack):
     Raises:
         ValueError: if a size is not positive (``kernel``: negative), the heads do not divide the width, or the frame
             does not fit.
+
+    >>> LinearAttention(vocab=8, context=7)(torch.tensor([[0, 5, 1]])).shape
+    torch.Size([1, 3, 8])
     """
 
     name = "linear-attention"
@@ -254,6 +275,9 @@ class DeltaNet(LinearAttention):
     Arguments and errors as for :class:`LinearAttention`, but the short convolution is there from the start, with a
     kernel of 4, as published. We leave out the published norm of the output. ``record`` receives ``layer{i}.beta``
     ``[batch, heads, time]`` and ``layer{i}.written`` ``[batch, heads, time, d]`` in place of the attention.
+
+    >>> DeltaNet(vocab=8, context=7)(torch.tensor([[0, 5, 1]])).shape
+    torch.Size([1, 3, 8])
     """
 
     name = "deltanet"

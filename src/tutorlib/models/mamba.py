@@ -48,6 +48,10 @@ def selective_scan(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor) -> tu
 
     Raises:
         ValueError: if a shape does not fit, a number is not finite, or a step or a rate has the wrong sign.
+
+    >>> one = torch.ones(1, 3, 1)
+    >>> selective_scan(one, one, torch.tensor([[-0.5]]), one, one)[0].squeeze()  # each step keeps exp(-0.5)
+    tensor([1.0000, 1.6065, 1.9744])
     """
     _check_scan(dt, A, B, C)
     if real_tensor("x", x, "[batch, time, inner]").shape != dt.shape or x.dtype != dt.dtype:
@@ -77,6 +81,12 @@ def transfer_matrix(dt: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
 
     Returns:
         ``[batch, inner, time, time]``.
+
+    >>> one = torch.ones(1, 3, 1)
+    >>> transfer_matrix(one, torch.tensor([[-0.5]]), one, one).squeeze()
+    tensor([[1.0000, 0.0000, 0.0000],
+            [0.6065, 1.0000, 0.0000],
+            [0.3679, 0.6065, 1.0000]])
     """
     _check_scan(dt, A, B, C)
     return _transfer_matrix(dt, A, B, C)
@@ -110,7 +120,11 @@ def _check_scan(dt: Tensor, A: Tensor, B: Tensor, C: Tensor) -> None:
 
 
 class CausalConvolution(nn.Conv1d):
-    """Each channel is mixed with its own last ``kernel - 1`` values: ``[batch, time, channels]`` to the same."""
+    """Each channel is mixed with its own last ``kernel - 1`` values: ``[batch, time, channels]`` to the same.
+
+    >>> CausalConvolution(channels=4, kernel=2)(torch.zeros(1, 3, 4)).shape
+    torch.Size([1, 3, 4])
+    """
 
     def __init__(self, channels: int, kernel: int) -> None:
         check_sizes(channels=channels, kernel=kernel)
@@ -192,6 +206,9 @@ class Mamba(ResidualStack):
 
     Raises:
         ValueError: if a size is not a positive integer or the frame does not fit.
+
+    >>> Mamba(vocab=8, context=7)(torch.tensor([[0, 5, 1]])).shape
+    torch.Size([1, 3, 8])
     """
 
     name = "mamba"

@@ -86,6 +86,9 @@ class WindowMLP(Perceptron):
         layers: number of residual blocks.
         header: rows and features of a header of probabilities, which is added to every position as one vector.
         generator: draws the starting weights; seed 0 if None.
+
+    >>> WindowMLP(vocab=8, context=7, window=3)(torch.tensor([[0, 5, 1]])).shape
+    torch.Size([1, 3, 8])
     """
 
     name = "mlp-window"
@@ -128,7 +131,12 @@ class WindowMLP(Perceptron):
 
 
 class TokenMLP(WindowMLP):
-    """Sees the current token and nothing else: a window of one."""
+    """Sees the current token and nothing else: a window of one.
+
+    >>> model = TokenMLP(vocab=8, context=7)
+    >>> torch.allclose(model(torch.tensor([[0, 5, 1]]))[0, 2], model(torch.tensor([[1]]))[0, 0])  # it sees one token
+    True
+    """
 
     name = "mlp-token"
 
@@ -152,6 +160,9 @@ class PrefixMLP(Perceptron):
     """Sees the whole prefix, flattened into one vector with an empty place for each position to come.
 
     The linear layer on that vector is a running sum of looked-up rows, one table for each position.
+
+    >>> PrefixMLP(vocab=8, context=7)(torch.tensor([[0, 5, 1]])).shape
+    torch.Size([1, 3, 8])
     """
 
     name = "mlp-prefix"
@@ -193,6 +204,10 @@ class SumMLP(PrefixMLP):
 
     It shares weights over positions, as attention does, and has no attention. So it is the control for what
     attention adds.
+
+    >>> model = SumMLP(vocab=8, context=7)
+    >>> torch.allclose(model(torch.tensor([[0, 5, 1]]))[0, 2], model(torch.tensor([[5, 1, 0]]))[0, 2])  # a bag
+    True
     """
 
     name = "mlp-sum"

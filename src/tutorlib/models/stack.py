@@ -40,6 +40,9 @@ class ResidualStack(SequenceModel):
 
     Raises:
         ValueError: if an argument does not fit.
+
+    >>> ResidualStack(vocab=8, context=7, width=4, blocks=[])(torch.tensor([[0, 5, 1]])).shape
+    torch.Size([1, 3, 8])
     """
 
     def __init__(

@@ -164,6 +164,12 @@ class Transformer(ResidualStack):
     Raises:
         ValueError: if a size is not positive, the heads do not divide the width, ``positions`` is unknown, rotary
             positions meet heads of odd size, or the frame does not fit.
+
+    >>> record = {}
+    >>> Transformer(vocab=8, context=7)(torch.tensor([[0, 5, 1]]), record=record).shape
+    torch.Size([1, 3, 8])
+    >>> record["layer0.attention"].shape
+    torch.Size([1, 1, 3, 3])
     """
 
     name = "transformer"

@@ -28,6 +28,9 @@ class Batch:
             ``header_shape``; None where the tokens say everything.
         tasks: what was drawn for each sequence and then hidden, ``[batch, ...]``. Only references that are
             named after it read it ("knows the task"); no model and no exact posterior does.
+
+    >>> len(Batch(tokens=torch.tensor([[0, 5, 1]]), targets=torch.tensor([[5, 6]])))
+    1
     """
 
     tokens: Tensor
@@ -55,6 +58,10 @@ class Tunnel(ABC):
         coarse_ladder: whether the ladder has the windows in ``COARSE`` only, not every one.
         header_shape: rows and features of ``Batch.header``, or None. The rows come on top of ``length``.
         steps_argument: the argument that says how many steps a sequence has; None if there is no such one.
+
+    >>> from tutorlib.tunnels import Mess3
+    >>> isinstance(Mess3(), Tunnel)
+    True
     """
 
     name: str
@@ -187,6 +194,10 @@ class TaskTunnel(Tunnel):
     Attributes:
         shows_task: whether the sequence states its task outright, so that no belief about it is needed.
         task_shape: the shape of one task.
+
+    >>> from tutorlib.tunnels import Coin
+    >>> isinstance(Coin(4), TaskTunnel), Coin(4).sample_tasks(3, torch.Generator().manual_seed(0)).shape
+    (True, torch.Size([3]))
     """
 
     shows_task: bool = False

@@ -32,6 +32,16 @@ class Bijection(TaskTunnel):
 
     Raises:
         ValueError: if ``symbols < 2``, or ``pairs`` does not fit.
+
+    >>> tunnel = Bijection(4)
+    >>> batch = tunnel.sample(1, torch.Generator().manual_seed(0))
+    >>> batch.tokens
+    tensor([[0, 6, 2, 4, 1, 7, 3]])
+    >>> tunnel.exact(batch)[0, :, 4:]
+    tensor([[0.2500, 0.2500, 0.2500, 0.2500],
+            [0.3333, 0.3333, 0.0000, 0.3333],
+            [0.0000, 0.5000, 0.0000, 0.5000],
+            [0.0000, 1.0000, 0.0000, 0.0000]], dtype=torch.float64)
     """
 
     name = "bijection"

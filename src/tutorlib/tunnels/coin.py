@@ -36,6 +36,11 @@ class Coin(TaskTunnel):
 
     Raises:
         ValueError: if ``tosses < 1`` or a weight is not positive.
+
+    >>> tunnel = Coin(4)
+    >>> batch = tunnel.sample(1, torch.Generator().manual_seed(0))
+    >>> batch.tokens[0], tunnel.exact(batch)[0, :, 1]
+    (tensor([2, 1, 1, 1]), tensor([0.5000, 0.6667, 0.7500, 0.8000], dtype=torch.float64))
     """
 
     name = "coin"

@@ -40,6 +40,12 @@ class Diversity(TaskTunnel):
 
     Raises:
         ValueError: if there is no such tunnel, or it draws no tasks.
+
+    >>> tunnel = Diversity("coin", {"tosses": 30}, tasks=2)
+    >>> tunnel.fixed  # the only two coins there are
+    tensor([0.6705, 0.4875], dtype=torch.float64)
+    >>> tunnel.exact(tunnel.sample(1, torch.Generator().manual_seed(0)))[0, -1, 1]
+    tensor(0.6631, dtype=torch.float64)
     """
 
     name = "diversity"

@@ -24,6 +24,11 @@ def forward_filter(initial: Tensor, transition: Tensor, likelihood: Tensor) -> T
 
     Raises:
         ValueError: if an argument is no law or likelihood, the shapes do not fit, or the evidence is impossible.
+
+    >>> sticky = torch.tensor([[0.9, 0.1], [0.1, 0.9]])
+    >>> forward_filter(torch.tensor([0.5, 0.5]), sticky, torch.tensor([[0.8, 0.2], [0.2, 0.8]]))
+    tensor([[0.8000, 0.2000],
+            [0.4157, 0.5843]])
     """
     initial, transition, likelihood = _checked(initial, transition, likelihood)
     lead = torch.broadcast_shapes(initial.shape[:-1], transition.shape[:-2], likelihood.shape[:-2])
@@ -43,7 +48,11 @@ def forward_filter(initial: Tensor, transition: Tensor, likelihood: Tensor) -> T
 
 
 def marginal_law(initial: Tensor, transition: Tensor, times: int) -> Tensor:
-    """Law of the state at each time without any observation, ``initial @ transition^t``, ``[..., time, states]``."""
+    """Law of the state at each time without any observation, ``initial @ transition^t``, ``[..., time, states]``.
+
+    >>> marginal_law(torch.tensor([1.0, 0.0]), torch.tensor([[0.9, 0.1], [0.1, 0.9]]), times=3)[:, 0]
+    tensor([1.0000, 0.9000, 0.8200])
+    """
     law, transition, _ = _checked(initial, transition)
     laws = []
     for _ in range(integer("times", times, 1)):
@@ -60,6 +69,11 @@ def window_filter(initial: Tensor, transition: Tensor, likelihood: Tensor, steps
 
     Raises:
         ValueError: if ``steps`` is negative, or as for :func:`forward_filter`.
+
+    >>> sticky = torch.tensor([[0.9, 0.1], [0.1, 0.9]])
+    >>> window_filter(torch.tensor([0.5, 0.5]), sticky, torch.tensor([[0.8, 0.2], [0.2, 0.8]]), steps=1)
+    tensor([[0.8000, 0.2000],
+            [0.2000, 0.8000]])
     """
     steps = integer("steps", steps, 0)
     initial, transition, likelihood = _checked(initial, transition, likelihood)
@@ -77,7 +91,11 @@ def window_filter(initial: Tensor, transition: Tensor, likelihood: Tensor, steps
 
 
 def stationary_law(transition: Tensor) -> Tensor:
-    """Where the chain ends up from a uniform start, ``[..., states]``: the mean row of a high power."""
+    """Where the chain ends up from a uniform start, ``[..., states]``: the mean row of a high power.
+
+    >>> stationary_law(torch.tensor([[0.9, 0.1], [0.3, 0.7]]))
+    tensor([0.7500, 0.2500])
+    """
     return normalise(torch.linalg.matrix_power(_square(transition), 2**16).mean(-2))
 
 

@@ -48,6 +48,16 @@ class HMM(TaskTunnel):
 
     Raises:
         ValueError: if an argument does not fit.
+
+    >>> tunnel = HMM(states=2, symbols=2, observations=3)
+    >>> batch = tunnel.sample(1, torch.Generator().manual_seed(0))
+    >>> batch.header[0]
+    tensor([[0.6705, 0.3295, 0.3527, 0.6473],
+            [0.4875, 0.5125, 0.4689, 0.5311]], dtype=torch.float64)
+    >>> batch.tokens, tunnel.exact(batch)[0, :, 2:]
+    (tensor([[1, 1, 1]]), tensor([[0.5493, 0.4507],
+            [0.6350, 0.3650],
+            [0.6500, 0.3500]], dtype=torch.float64))
     """
 
     name = "hmm"

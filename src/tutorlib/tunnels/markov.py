@@ -30,6 +30,11 @@ class Markov(TaskTunnel):
 
     Raises:
         ValueError: if an argument does not fit.
+
+    >>> tunnel = Markov(symbols=2, steps=5)
+    >>> batch = tunnel.sample(1, torch.Generator().manual_seed(0))
+    >>> batch.tokens[0], tunnel.exact(batch)[0, :, 1]
+    (tensor([0, 0, 0, 1, 0]), tensor([0.5000, 0.3333, 0.2500, 0.5000, 0.4000], dtype=torch.float64))
     """
 
     name = "markov"

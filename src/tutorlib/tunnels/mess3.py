@@ -36,6 +36,14 @@ class Mess3(Tunnel):
 
     Raises:
         ValueError: if an argument does not fit.
+
+    >>> tunnel = Mess3(observations=4)
+    >>> batch = tunnel.sample(1, torch.Generator().manual_seed(0))
+    >>> batch.tokens, tunnel.belief(batch)[0]
+    (tensor([[3, 0, 1, 1]]), tensor([[0.3333, 0.3333, 0.3333],
+            [0.8500, 0.0750, 0.0750],
+            [0.3551, 0.5926, 0.0523],
+            [0.0523, 0.9336, 0.0141]], dtype=torch.float64))
     """
 
     name = "mess3"

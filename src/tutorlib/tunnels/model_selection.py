@@ -36,6 +36,13 @@ class ModelSelection(TaskTunnel):
 
     Raises:
         ValueError: if an argument does not fit.
+
+    >>> tunnel = ModelSelection(symbols=6)
+    >>> batch = tunnel.sample(1, torch.Generator().manual_seed(0))
+    >>> batch.tokens
+    tensor([[5, 1, 3, 2, 4, 0, 1, 5, 2, 3, 0]])
+    >>> tunnel.class_posterior(batch)[0, :, 0]
+    tensor([0.5000, 0.5000, 0.5714, 1.0000, 1.0000, 1.0000], dtype=torch.float64)
     """
 
     name = "model_selection"
