@@ -8,12 +8,13 @@ import pytest
 import torch
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from junk import anything, has_a_shape, holds, junk_for
 from torch import Tensor
 
 from tutorlib import bayes, bits, checks, course, evaluation, handset, models, optimisers, tunnels
 from tutorlib.models import header, linear_attention, mamba
 from tutorlib.tunnels import Bijection, Coin, filtering
+
+from junk import anything, has_a_shape, holds, junk_for
 
 ROOMS = ("bits", "bayes", "tunnels", "models", "evaluation", "handset", "optimisers", "course", "checks")
 MORE = ("tunnels.filtering", "models.linear_attention", "models.mamba", "models.header")

@@ -97,11 +97,12 @@ class Bijection(TaskTunnel):
         seen = recent(self.pairs, steps, keys.device)  # [pairs, pairs]
         is_value = functional.one_hot(values - self.symbols, self.symbols).double()  # [batch, pairs, symbols]
         used = (seen @ is_value).clamp(max=1)  # [batch, pairs, symbols]: values ruled out
-        same_key = (keys[:, :, None] == keys[:, None, :]) & (seen > 0)  # [batch, pairs, pairs]
-        known = (same_key.double() @ is_value).clamp(max=1)  # [batch, pairs, symbols]: the value, if known
         left = 1 - used
-        free = left / left.sum(-1, keepdim=True).clamp(min=1)  # [batch, pairs, symbols]
-        answer = torch.where(known.sum(-1, keepdim=True) > 0, known, free)
+        answer = left / left.sum(-1, keepdim=True).clamp(min=1)  # [batch, pairs, symbols]
+        if self.replacement:  # only then can a key come back
+            same_key = (keys[:, :, None] == keys[:, None, :]) & (seen > 0)  # [batch, pairs, pairs]
+            known = (same_key.double() @ is_value).clamp(max=1)  # [batch, pairs, symbols]: the value, if known
+            answer = torch.where(known.sum(-1, keepdim=True) > 0, known, answer)
         return functional.pad(answer, (self.symbols, 0))  # [batch, pairs, vocab]: keys are never an answer
 
     def shuffle_past(self, batch: Batch, generator: torch.Generator) -> Batch:
