@@ -147,10 +147,10 @@ def training(rounds: int, quick: bool) -> list[Line]:
 
 def _most(plain: Sequence[float], model: Transformer, sequences: int) -> float:
     """How many times faster the plain step would be if its matrix products, at the best rate here, were all it did."""
-    time_, width = model.context, model.width
+    length, width = model.context, model.width
     weights = sum(p.numel() for p in model.blocks.parameters()) + model.embedding.weight.numel()
     # Forward and backward cost 6 operations a weight and token; scores and mixing cost 12 time width a token and layer.
-    operations = sequences * time_ * (6 * weights + 12 * model.layers * time_ * width)
+    operations = sequences * length * (6 * weights + 12 * model.layers * length * width)
     return statistics.median(plain) / (operations / best_rate())
 
 
@@ -267,9 +267,8 @@ PARTS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> list[Line]:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    plainly = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=plainly)
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that the table is made")
     parser.add_argument("--only", default=",".join(PARTS), help="parts with commas between (default: all)")
     parser.add_argument("--rounds", type=int, default=5)

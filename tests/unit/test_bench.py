@@ -2,9 +2,10 @@
 
 import math
 
-import bench
 import pytest
 import torch
+
+import bench
 
 PARTS = {"training": 12, "filter": 2, "share": 4, "evaluation": 1, "import": 3}
 
@@ -54,9 +55,9 @@ def test_a_line_says_whether_the_median_meets_the_target(found, target, least, m
 
 def test_the_plain_loop_learns(seeded):
     """It is a fair opponent: it lowers its loss on the same task."""
-    from bench_plain import IGNORED, PlainGPT, drawn_in_python, plain_loop
-
     from tutorlib.tunnels import Bijection
+
+    from bench_plain import IGNORED, PlainGPT, drawn_in_python, plain_loop
 
     torch.manual_seed(0)
     tunnel = Bijection(3)

@@ -101,7 +101,9 @@ class Bijection(TaskTunnel):
         answer = left / left.sum(-1, keepdim=True).clamp(min=1)  # [batch, pairs, symbols]
         if self.replacement:  # only then can a key come back
             same_key = (keys[:, :, None] == keys[:, None, :]) & (seen > 0)  # [batch, pairs, pairs]
-            known = (same_key.double() @ is_value).clamp(max=1)  # [batch, pairs, symbols]: the value, if known
+            known = (same_key.double() @ is_value).clamp(
+                max=1
+            )  # [batch, pairs, symbols]: the value, if known
             answer = torch.where(known.sum(-1, keepdim=True) > 0, known, answer)
         return functional.pad(answer, (self.symbols, 0))  # [batch, pairs, vocab]: keys are never an answer
 
