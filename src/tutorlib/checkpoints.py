@@ -26,7 +26,12 @@ __all__ = ["Checkpoint", "CheckpointError", "available", "load", "read_card", "s
 
 
 class CheckpointError(ValueError):
-    """A checkpoint is missing, damaged, or does not fit."""
+    """A checkpoint is missing, damaged, or does not fit.
+
+    >>> load("no-such")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    tutorlib.checkpoints.CheckpointError: checkpoint no-such: no file no-such.json; ...
+    """
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,10 @@ class Checkpoint:
         model: the network, in evaluation mode, on the CPU.
         tunnel: the tunnel it was trained on.
         card: where it comes from: plan, seed, steps, seconds, measured errors.
+
+    >>> point = load("bijection-v8")
+    >>> point.model.name, point.tunnel.symbols, point.card["recipe"]
+    ('transformer', 8, 'bijection-v8')
     """
 
     model: SequenceModel
@@ -49,7 +58,11 @@ def _shipped() -> Path:
 
 
 def available() -> list[str]:
-    """Names of the checkpoints that ship with the library."""
+    """Names of the checkpoints that ship with the library.
+
+    >>> "bijection-v8" in available()
+    True
+    """
     return sorted(path.stem for path in _shipped().glob("*.safetensors"))
 
 
@@ -76,6 +89,11 @@ def save(path: str | Path, model: SequenceModel, tunnel: Tunnel, card: dict[str,
 
     Raises:
         CheckpointError: if the card is not JSON-ready; nothing is written then.
+
+    >>> from tutorlib.models import TokenMLP
+    >>> from tutorlib.tunnels import Bijection
+    >>> save("runs/mine", TokenMLP(6, 5), Bijection(3), {"note": "untrained"}).name
+    'mine.safetensors'
     """
     base = Path(path)
     tensors: dict[str, Tensor] = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
@@ -104,6 +122,9 @@ def read_card(name: str | Path) -> dict[str, Any]:
 
     Raises:
         CheckpointError: if there is none, or it is not readable.
+
+    >>> read_card("bijection-v8")["parameters"]
+    12800
     """
     _, card_path = _paths(name)
     if not card_path.exists():
@@ -125,6 +146,9 @@ def load(name: str | Path) -> Checkpoint:
 
     Raises:
         CheckpointError: if it is missing or damaged, or its weights do not fit the model its card names.
+
+    >>> load("bijection-v8").tunnel.config()
+    {'symbols': 8, 'pairs': 8, 'replacement': False}
     """
     weights_path, _ = _paths(name)
     card = read_card(name)

@@ -1,7 +1,7 @@
 """Mamba: a linear recurrence whose step size, input and output weights depend on the token (S6).
 
 Each of the ``inner`` channels keeps ``state`` numbers. With input ``x_t`` and step ``dt_t > 0`` (one a channel), and
-weights ``B_t`` and ``C_t`` (shared by the channels), all computed from the token,
+weights ``B_t`` and ``C_t`` (shared by the channels), all computed from the token::
 
     h_t = exp(dt_t A) h_{t-1} + dt_t B_t x_t        forget a little, write
     y_t = C_t h_t + D x_t                           read

@@ -23,7 +23,11 @@ __all__ = ["best_device", "train", "usable_device"]
 
 
 def best_device() -> torch.device:
-    """A GPU if there is one, else the CPU."""
+    """A GPU if there is one, else the CPU.
+
+    >>> best_device().type in ("cpu", "cuda", "mps")
+    True
+    """
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
@@ -34,6 +38,9 @@ def usable_device(device: torch.device | str) -> torch.device:
 
     Raises:
         ValueError: if there is no such device here.
+
+    >>> usable_device("cpu")
+    device(type='cpu')
     """
     try:
         chosen = torch.device(device)
@@ -77,6 +84,13 @@ def train(
             tunnel has no such targets, there is no such device, the device cannot do the plan's ``precision`` or
             ``compile``, or the state in ``folder`` is damaged or belongs to another run.
         DivergedError: if the loss is no longer a number; it is a ValueError too.
+
+    >>> from tutorlib.models import TokenMLP
+    >>> from tutorlib.training import TrainingPlan
+    >>> from tutorlib.tunnels import Bijection
+    >>> run = train(TokenMLP(6, 5), Bijection(3), TrainingPlan(steps=20), log_every=10)
+    >>> [entry["step"] for entry in run.history]
+    [10, 20]
     """
     if save_every < 1 or log_every < 1:
         raise ValueError(f"save_every and log_every: expected at least 1, got {save_every} and {log_every}")

@@ -18,7 +18,16 @@ __all__ = ["StateStore"]
 
 
 class StateStore:
-    """The state of a run on disk: one file, replaced in one step, and a log that a reader can follow."""
+    """The state of a run on disk: one file, replaced in one step, and a log that a reader can follow.
+
+    >>> import os
+    >>> from tutorlib.models import TokenMLP
+    >>> from tutorlib.training import TrainingPlan, train
+    >>> from tutorlib.tunnels import Bijection
+    >>> run = train(TokenMLP(6, 5), Bijection(3), TrainingPlan(steps=5), folder="runs/mine")  # it keeps a StateStore
+    >>> sorted(os.listdir("runs/mine"))
+    ['log.jsonl', 'state.pt']
+    """
 
     def __init__(
         self,
