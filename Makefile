@@ -58,7 +58,7 @@ lint: $(STAMP)  ## ruff, formatting, types, and the form of the chapters
 browser: book  ## the tests of the built book in headless Chromium
 	@CHROMIUM="$$(tools/chromium.sh)"; export CHROMIUM; $(PY) -m pytest -m browser tests $(PYTEST_ARGS)
 
-bench: $(STAMP)  ## time the training loop beside a plain one
+bench: $(STAMP)  ## one table of speeds beside their targets: training, filter, evaluation, import
 	$(PY) tools/bench.py $(BENCH_ARGS)
 
 scorecard: $(STAMP)  ## evaluate every network that ships and write book/scorecard.md and .json

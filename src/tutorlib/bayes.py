@@ -14,6 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from tutorlib.arguments import is_real, positive, shown
 from tutorlib.bits import ArrayLike, as_tensor, check_axis, check_fit, probabilities
 
 __all__ = [
@@ -38,6 +39,9 @@ def normalise(weights: ArrayLike, dim: int = -1) -> Tensor:
     Raises:
         ValueError: if a weight is negative or infinite, or if all weights along ``dim`` are 0 (the evidence
             is impossible under every hypothesis).
+
+    >>> normalise([3, 1])
+    tensor([0.7500, 0.2500], dtype=torch.float64)
     """
     weights = as_tensor(weights, "weights")
     check_axis(weights, dim, "weights")
@@ -46,6 +50,9 @@ def normalise(weights: ArrayLike, dim: int = -1) -> Tensor:
     if torch.isinf(weights).any():
         raise ValueError("weights: expected finite values, got infinity")
     total = weights.sum(dim, keepdim=True)
+    if torch.isinf(total).any():  # finite weights whose sum is too large for the dtype
+        weights = weights / weights.amax(dim, keepdim=True).clamp(min=1)
+        total = weights.sum(dim, keepdim=True)
     if (total == 0).any():
         raise ValueError("weights: all are 0, so the evidence is impossible under every hypothesis")
     return weights / total
@@ -80,12 +87,22 @@ def condition(prior: ArrayLike, likelihood: ArrayLike) -> Tensor:
     Raises:
         ValueError: if the prior is no distribution, a likelihood is negative, the lengths differ, or the
             evidence is impossible under every hypothesis.
+
+    >>> condition([0.3, 0.7], [0.8, 0.15])  # rain, and the forecast says rain
+    tensor([0.6957, 0.3043], dtype=torch.float64)
     """
-    return normalise(_weigh(prior, likelihood))
+    weights = _weigh(prior, likelihood)  # [..., hypotheses]
+    if (weights.sum(-1) == 0).any():
+        raise ValueError("prior and likelihood: the evidence is impossible under every hypothesis")
+    return normalise(weights)
 
 
 def evidence(prior: ArrayLike, likelihood: ArrayLike) -> Tensor:
-    """Probability of the evidence before it was seen, ``sum(prior * likelihood)`` (marginal likelihood)."""
+    """Probability of the evidence before it was seen, ``sum(prior * likelihood)`` (marginal likelihood).
+
+    >>> evidence([0.3, 0.7], [0.8, 0.15])
+    tensor(0.3450, dtype=torch.float64)
+    """
     return _weigh(prior, likelihood).sum(-1)
 
 
@@ -98,6 +115,9 @@ def predict(belief: ArrayLike, transition: ArrayLike) -> Tensor:
 
     Returns:
         ``[..., next]``. With a table of emission probabilities it is the posterior predictive.
+
+    >>> predict([0.5, 0.5], [[0.9, 0.1], [0.4, 0.6]])
+    tensor([0.6500, 0.3500], dtype=torch.float64)
     """
     belief = probabilities(belief, name="belief")
     transition = probabilities(transition, name="transition")
@@ -111,7 +131,11 @@ def predict(belief: ArrayLike, transition: ArrayLike) -> Tensor:
 
 
 def odds(p: ArrayLike) -> Tensor:
-    """Odds ``p / (1 - p)`` of an event of probability ``p``; infinite at 1."""
+    """Odds ``p / (1 - p)`` of an event of probability ``p``; infinite at 1.
+
+    >>> odds(0.75)
+    tensor(3., dtype=torch.float64)
+    """
     p = as_tensor(p, "p")
     if ((p < 0) | (p > 1)).any():
         raise ValueError(f"p: expected probabilities in [0, 1], got {float(p.min())} to {float(p.max())}")
@@ -119,12 +143,20 @@ def odds(p: ArrayLike) -> Tensor:
 
 
 def log_odds(p: ArrayLike) -> Tensor:
-    """Log-odds ``log2(p / (1 - p))`` in bits. Independent evidence adds up on this scale."""
+    """Log-odds ``log2(p / (1 - p))`` in bits. Independent evidence adds up on this scale.
+
+    >>> log_odds([0.5, 0.8])
+    tensor([0.0000, 2.0000], dtype=torch.float64)
+    """
     return torch.log2(odds(p))
 
 
 def probability(odds: ArrayLike) -> Tensor:
-    """Probability of an event with these odds, ``odds / (1 + odds)``; the inverse of :func:`odds`."""
+    """Probability of an event with these odds, ``odds / (1 + odds)``; the inverse of :func:`odds`.
+
+    >>> probability(3)
+    tensor(0.7500, dtype=torch.float64)
+    """
     ratio = as_tensor(odds, "odds")
     if (ratio < 0).any():
         raise ValueError(f"odds: expected values of at least 0, got {float(ratio.min()):.4g}")
@@ -144,9 +176,12 @@ def natural_frequencies(cases: float, prior: ArrayLike, likelihood: ArrayLike) -
 
     Raises:
         ValueError: if ``cases`` is not positive or a shape does not fit.
+
+    >>> natural_frequencies(1000, [0.3, 0.7], [[0.8, 0.2], [0.15, 0.85]])
+    tensor([[240.,  60.],
+            [105., 595.]], dtype=torch.float64)
     """
-    if not cases > 0:
-        raise ValueError(f"cases: expected a positive number, got {cases}")
+    cases = positive("cases", cases)
     prior = probabilities(prior, name="prior")
     likelihood = probabilities(likelihood, name="likelihood")
     if likelihood.ndim != 2 or prior.ndim != 1 or likelihood.shape[0] != prior.shape[0]:
@@ -164,13 +199,20 @@ def beta_bernoulli(heads: ArrayLike, tails: ArrayLike, a: float = 1.0, b: float 
 
     Raises:
         ValueError: if a count is negative, the shapes do not fit, or ``a`` or ``b`` is not positive.
+
+    >>> beta_bernoulli(heads=2, tails=0)
+    tensor(0.7500, dtype=torch.float64)
     """
     heads, tails = as_tensor(heads, "heads"), as_tensor(tails, "tails")
     for name, counts in (("heads", heads), ("tails", tails)):
         if (counts < 0).any():
             raise ValueError(f"{name}: expected counts of at least 0, got {float(counts.min()):g}")
-    if not (a > 0 and b > 0):
-        raise ValueError(f"a and b: expected positive numbers, got {a} and {b}")
+        if torch.isinf(counts).any():
+            raise ValueError(f"{name}: expected finite counts, got infinity")
+    if not (is_real(a) and is_real(b) and 0 < a <= 1e30 and 0 < b <= 1e30):  # so that float32 holds the sums
+        raise ValueError(f"a and b: expected positive numbers, at most 1e30, got {shown(a)} and {shown(b)}")
+    dtype = torch.promote_types(heads.dtype, tails.dtype)  # two single numbers would take the smaller one's
+    heads, tails = heads.to(dtype), tails.to(dtype)
     try:
         tosses = heads + tails
     except RuntimeError as error:

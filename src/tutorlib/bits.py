@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tutorlib.arguments import shown
+
 __all__ = [
     "cross_entropy",
     "cross_entropy_from_logits",
@@ -42,30 +44,42 @@ def as_tensor(values: ArrayLike, name: str = "values") -> Tensor:
     Raises:
         ValueError: if the values are not real numbers, or hold NaN.
     """
-    if isinstance(values, Tensor):
-        tensor = values
-    else:
-        try:
-            tensor = torch.as_tensor(np.asarray(values, dtype=np.float64))
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{name}: expected real numbers, got {values!r}") from error
-    if not tensor.is_floating_point():
-        if tensor.is_complex():
-            raise ValueError(f"{name}: expected real numbers, got dtype {tensor.dtype}")
-        tensor = tensor.to(torch.float64)
+    tensor = values if isinstance(values, Tensor) else _from_numbers(values, name)
+    if tensor.is_complex():
+        raise ValueError(f"{name}: expected real numbers, got dtype {tensor.dtype}")
     if tensor.is_meta:
         raise ValueError(f"{name}: expected a tensor with values, got one on the meta device")
+    if tensor.layout is not torch.strided or tensor.is_quantized:
+        raise ValueError(f"{name}: expected a dense tensor, got {tensor.layout}, {tensor.dtype}")
+    if not tensor.is_floating_point():
+        tensor = tensor.to(torch.float64)
+    elif tensor.dtype not in (torch.float32, torch.float64):
+        tensor = tensor.to(torch.float32)  # two bytes are too few to add up probabilities
     if torch.isnan(tensor).any():
         raise ValueError(f"{name}: expected numbers, got NaN")
     return tensor
 
 
+def _from_numbers(values: object, name: str) -> Tensor:
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind in "USMmVc":  # text that looks like a number is none; neither is a date
+            raise ValueError(f"dtype {array.dtype}")
+        return torch.as_tensor(array.astype(np.float64))
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise ValueError(f"{name}: expected real numbers, got {shown(values)}") from error
+
+
 def check_axis(tensor: Tensor, dim: int, name: str) -> None:
-    """Raise a ValueError unless ``tensor`` has the axis ``dim``."""
+    """Raise a ValueError unless ``tensor`` has the axis ``dim``, with one outcome or more along it."""
     if tensor.ndim == 0:
         raise ValueError(f"{name}: expected at least one axis, got a single number {float(tensor)}")
-    if not -tensor.ndim <= dim < tensor.ndim:
-        raise ValueError(f"{name}: expected an axis {-tensor.ndim} to {tensor.ndim - 1}, got axis {dim}")
+    whole = isinstance(dim, int) and not isinstance(dim, bool)
+    if not whole or not -tensor.ndim <= dim < tensor.ndim:
+        ends = f"{-tensor.ndim} to {tensor.ndim - 1}"
+        raise ValueError(f"dim of {name}: expected an axis {ends}, got axis {shown(dim)}")
+    if not tensor.shape[dim]:
+        raise ValueError(f"{name}: expected an outcome or more along axis {dim} (a sum of 1), got none")
 
 
 def check_fit(p: Tensor, q: Tensor, dim: int, names: str) -> None:
@@ -88,6 +102,9 @@ def probabilities(values: ArrayLike, dim: int = -1, name: str = "probabilities")
 
     Raises:
         ValueError: if there is no such axis, a value is negative, or a sum differs from 1 by more than 1e-4.
+
+    >>> probabilities([0.25, 0.75])
+    tensor([0.2500, 0.7500], dtype=torch.float64)
     """
     p = as_tensor(values, name)
     check_axis(p, dim, name)
@@ -112,6 +129,9 @@ def surprise(p: ArrayLike) -> Tensor:
 
     Raises:
         ValueError: if a value lies outside [0, 1].
+
+    >>> surprise([1, 0.5, 0.25])
+    tensor([0., 1., 2.], dtype=torch.float64)
     """
     p = as_tensor(p, "p")
     if ((p < 0) | (p > 1)).any():
@@ -127,6 +147,9 @@ def entropy(p: ArrayLike, dim: int = -1) -> Tensor:
 
     Returns:
         The shape of ``p`` without ``dim``; between 0 and ``log2(outcomes)``.
+
+    >>> entropy([0.5, 0.25, 0.25])
+    tensor(1.5000, dtype=torch.float64)
     """
     p = probabilities(p, dim, "p")
     return torch.special.entr(p).sum(dim) / NATS_PER_BIT + 0.0  # entr has 0 log 0 = 0; + 0.0 turns -0 into 0
@@ -136,6 +159,9 @@ def cross_entropy(p: ArrayLike, q: ArrayLike, dim: int = -1) -> Tensor:
     """Cross-entropy ``sum_i p_i log2(1 / q_i)`` in bits: the mean surprise of someone who believes ``q``.
 
     It is infinite where ``p`` gives weight to an outcome that ``q`` calls impossible.
+
+    >>> cross_entropy([0.5, 0.5], [0.25, 0.75])
+    tensor(1.2075, dtype=torch.float64)
     """
     p, q = _pair(p, q, dim)
     return -torch.xlogy(p, q).sum(dim) / NATS_PER_BIT + 0.0
@@ -145,6 +171,9 @@ def kl_divergence(p: ArrayLike, q: ArrayLike, dim: int = -1) -> Tensor:
     """Kullback-Leibler divergence ``KL(p || q) = sum_i p_i log2(p_i / q_i)`` in bits.
 
     The extra surprise paid for believing ``q`` when outcomes follow ``p``; 0 if and only if they are equal.
+
+    >>> kl_divergence([0.5, 0.5], [0.25, 0.75])
+    tensor(0.2075, dtype=torch.float64)
     """
     p, q = _pair(p, q, dim)
     divergence = (torch.xlogy(p, p) - torch.xlogy(p, q)).sum(dim) / NATS_PER_BIT
@@ -152,18 +181,27 @@ def kl_divergence(p: ArrayLike, q: ArrayLike, dim: int = -1) -> Tensor:
 
 
 def total_variation(p: ArrayLike, q: ArrayLike, dim: int = -1) -> Tensor:
-    """Total variation distance ``0.5 sum_i |p_i - q_i|``: the most two beliefs can differ on any event."""
+    """Total variation distance ``0.5 sum_i |p_i - q_i|``: the most two beliefs can differ on any event.
+
+    >>> total_variation([0.5, 0.5], [0.25, 0.75])
+    tensor(0.2500, dtype=torch.float64)
+    """
     p, q = _pair(p, q, dim)
     return 0.5 * (p - q).abs().sum(dim)
 
 
 def mutual_information(joint: ArrayLike) -> Tensor:
-    """Mutual information in bits of a joint table ``[..., x, y]`` whose last two axes sum to 1."""
+    """Mutual information in bits of a joint table ``[..., x, y]`` whose last two axes sum to 1.
+
+    >>> mutual_information([[0.5, 0], [0, 0.5]])
+    tensor(1., dtype=torch.float64)
+    """
     joint = as_tensor(joint, "joint")
     if joint.ndim < 2:
         raise ValueError(f"joint: expected a table [..., x, y], got shape {tuple(joint.shape)}")
-    flat = probabilities(joint.flatten(-2), -1, "joint")  # [..., x * y]
+    flat = probabilities(joint.flatten(-2), -1, "joint")  # [..., x * y]; checks the entries
     independent = joint.sum(-1, keepdim=True) * joint.sum(-2, keepdim=True)  # [..., x, y]
+    independent = independent / joint.sum((-2, -1), keepdim=True)  # where the sum is 1 by rounding only
     return kl_divergence(flat, independent.flatten(-2))
 
 
@@ -172,6 +210,9 @@ def log_probabilities(logits: Tensor, dim: int = -1) -> Tensor:
 
     Raises:
         ValueError: if there is no such axis, a logit is NaN or infinity, or all of them are minus infinity.
+
+    >>> log_probabilities(torch.tensor([0.0, 0.0]))
+    tensor([-1., -1.], dtype=torch.float64)
     """
     values = as_tensor(logits, "logits").double()
     check_axis(values, dim, "logits")
@@ -182,14 +223,22 @@ def log_probabilities(logits: Tensor, dim: int = -1) -> Tensor:
 
 
 def entropy_from_logits(logits: Tensor, dim: int = -1) -> Tensor:
-    """Entropy in bits of ``softmax(logits)``, stable for extreme logits."""
+    """Entropy in bits of ``softmax(logits)``, stable for extreme logits.
+
+    >>> entropy_from_logits(torch.tensor([0.0, -1000.0]))
+    tensor(0., dtype=torch.float64)
+    """
     log_q = log_probabilities(logits, dim)
     weights = torch.exp2(log_q)
     return -torch.where(weights > 0, weights * log_q, 0.0).sum(dim) + 0.0
 
 
 def cross_entropy_from_logits(p: ArrayLike, logits: Tensor, dim: int = -1) -> Tensor:
-    """Cross-entropy in bits of ``softmax(logits)`` when outcomes follow ``p``."""
+    """Cross-entropy in bits of ``softmax(logits)`` when outcomes follow ``p``.
+
+    >>> cross_entropy_from_logits([0.5, 0.5], torch.tensor([0.0, 0.0]))
+    tensor(1., dtype=torch.float64)
+    """
     p = probabilities(p, dim, "p").double()
     log_q = log_probabilities(logits, dim)
     check_fit(p, log_q, dim, "p and logits")
@@ -197,6 +246,10 @@ def cross_entropy_from_logits(p: ArrayLike, logits: Tensor, dim: int = -1) -> Te
 
 
 def kl_from_logits(p: ArrayLike, logits: Tensor, dim: int = -1) -> Tensor:
-    """``KL(p || softmax(logits))`` in bits, stable for extreme logits."""
+    """``KL(p || softmax(logits))`` in bits, stable for extreme logits.
+
+    >>> kl_from_logits([1, 0], torch.tensor([0.0, 0.0]))
+    tensor(1., dtype=torch.float64)
+    """
     p = probabilities(p, dim, "p").double()
     return cross_entropy_from_logits(p, logits, dim) - entropy(p, dim)

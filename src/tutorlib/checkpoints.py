@@ -30,7 +30,12 @@ FORMAT = 1  # of the card; a card without a format is of the first
 
 
 class CheckpointError(ValueError):
-    """A checkpoint is missing, damaged, or does not fit."""
+    """A checkpoint is missing, damaged, or does not fit.
+
+    >>> load("no-such")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    tutorlib.checkpoints.CheckpointError: checkpoint no-such: no file no-such.json; ...
+    """
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,10 @@ class Checkpoint:
         model: the network, in evaluation mode, on the CPU.
         tunnel: the tunnel it was trained on.
         card: where it comes from: plan, seed, steps, seconds, measured errors.
+
+    >>> point = load("bijection-v8")
+    >>> point.model.name, point.tunnel.symbols, point.card["recipe"]
+    ('transformer', 8, 'bijection-v8')
     """
 
     model: SequenceModel
@@ -53,7 +62,11 @@ def _shipped() -> Path:
 
 
 def available() -> list[str]:
-    """Names of the checkpoints that ship with the library."""
+    """Names of the checkpoints that ship with the library.
+
+    >>> "bijection-v8" in available()
+    True
+    """
     return sorted(path.stem for path in _shipped().glob("*.safetensors"))
 
 
@@ -83,6 +96,11 @@ def save(path: str | Path, model: SequenceModel, tunnel: Tunnel, card: dict[str,
     Raises:
         CheckpointError: if the card is not JSON-ready or a weight is not a number; nothing is written then.
         SaveError: if the disk is full or the folder cannot be written; the old pair is whole then.
+
+    >>> from tutorlib.models import TokenMLP
+    >>> from tutorlib.tunnels import Bijection
+    >>> save("runs/mine", TokenMLP(6, 5), Bijection(3), {"note": "untrained"}).name
+    'mine.safetensors'
     """
     base = Path(path)
     tensors: dict[str, Tensor] = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
@@ -129,6 +147,9 @@ def read_card(name: str | Path) -> dict[str, Any]:
 
     Raises:
         CheckpointError: if there is none, it is not readable, or it is of a format that this version does not know.
+
+    >>> read_card("bijection-v8")["parameters"]
+    12800
     """
     card_path = _card_in_force(*_paths(name))
     if not card_path.exists():
@@ -157,6 +178,9 @@ def load(name: str | Path) -> Checkpoint:
 
     Raises:
         CheckpointError: if it is missing or damaged, or its weights do not fit the model its card names.
+
+    >>> load("bijection-v8").tunnel.config()
+    {'symbols': 8, 'pairs': 8, 'replacement': False}
     """
     weights_path, _ = _paths(name)
     card = read_card(name)

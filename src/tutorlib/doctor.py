@@ -18,7 +18,13 @@ __all__ = ["doctor"]
 
 
 def doctor() -> int:
-    """Print versions and the device, test the installation; return the exit status, 1 if a test failed."""
+    """Print versions and the device, test the installation; return the exit status, 1 if a test failed.
+
+    >>> doctor()  # doctest: +ELLIPSIS
+    tutorlib ...
+    self-test   0 failed, ...
+    0
+    """
     print(f"tutorlib    {__version__}")
     print(f"python      {platform.python_version()} on {platform.system()} {platform.machine()}")
     for package in ("torch", "numpy", "matplotlib", "ipywidgets", "safetensors", "tqdm"):

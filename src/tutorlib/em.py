@@ -6,7 +6,8 @@ A mixture has components. Each point was made by one of them, and which one is h
 * the E step, ``responsibilities``: Bayes' rule for each point, over components;
 * the M step, ``maximise``: the parameters that are best if the responsibilities are taken as shares of points.
 
-``log_likelihood`` never falls from one round to the next, because both steps raise ``lower_bound``.
+``log_likelihood`` never falls from one round to the next, because both steps raise ``lower_bound``. Arguments that do
+not fit raise a ValueError everywhere; ``log_joint_nats`` and ``maximise`` say which.
 """
 
 from __future__ import annotations
@@ -53,6 +54,9 @@ class GaussianMixture:
     Raises:
         ValueError: if the shapes do not fit, a centre is not finite, a width is not positive and finite, or the
             prior is no distribution.
+
+    >>> GaussianMixture([0.0, 4.0], 1.0)
+    GaussianMixture(centres=[0.0, 4.0], widths=[1.0, 1.0], prior=[0.5, 0.5])
     """
 
     def __init__(self, centres: ArrayLike, widths: ArrayLike, prior: ArrayLike | None = None) -> None:
@@ -89,6 +93,9 @@ class Fit:
         mixture: the mixture after the last round.
         trace: log likelihood in bits before the first round and after each, ``[rounds + 1]``.
         converged: whether the last round gained less than the tolerance.
+
+    >>> Fit(GaussianMixture([0.0], 1.0), torch.tensor([-2.0, -1.0]), True).converged
+    True
     """
 
     mixture: GaussianMixture
@@ -122,6 +129,9 @@ def log_joint_nats(points: ArrayLike, mixture: GaussianMixture) -> Tensor:
 
     Raises:
         ValueError: if the points do not fit the centres, are none, or are not finite.
+
+    >>> log_joint_nats([0.0], GaussianMixture([0.0, 4.0], 1.0))
+    tensor([[-1.6121, -9.6121]], dtype=torch.float64)
     """
     points = _points(points, mixture)
     features = 1 if points.ndim == 1 else points.shape[1]
@@ -133,8 +143,8 @@ def log_joint_nats(points: ArrayLike, mixture: GaussianMixture) -> Tensor:
 def responsibilities(points: ArrayLike, mixture: GaussianMixture) -> Tensor:
     """The E step: the posterior over components for each point, ``[points, components]``; rows sum to 1.
 
-    Raises:
-        ValueError: as ``log_joint_nats``.
+    >>> responsibilities([1.9], GaussianMixture([0.0, 4.0], 1.0))
+    tensor([[0.5987, 0.4013]], dtype=torch.float64)
     """
     return torch.softmax(log_joint_nats(points, mixture), dim=-1)
 
@@ -144,8 +154,8 @@ def log_likelihood(points: ArrayLike, mixture: GaussianMixture) -> Tensor:
 
     Its size depends on the unit in which the points are measured, since a density does. Differences do not.
 
-    Raises:
-        ValueError: as ``log_joint_nats``.
+    >>> log_likelihood([0.0, 4.0], GaussianMixture([0.0, 4.0], 1.0))
+    tensor(-4.6505, dtype=torch.float64)
     """
     return torch.logsumexp(log_joint_nats(points, mixture), dim=-1).sum() / NATS_PER_BIT
 
@@ -171,6 +181,9 @@ def lower_bound(points: ArrayLike, mixture: GaussianMixture, shares: ArrayLike) 
 
     Raises:
         ValueError: as ``log_joint_nats``, or if ``shares`` are no distributions or have another shape.
+
+    >>> lower_bound([0.0, 4.0], GaussianMixture([0.0, 4.0], 1.0), [[0.5, 0.5], [0.5, 0.5]])
+    tensor(-14.1931, dtype=torch.float64)
     """
     joint = log_joint_nats(points, mixture)  # [points, components]
     shares = _shares(shares, joint, mixture)
@@ -209,6 +222,9 @@ def maximise(
 
     Raises:
         ValueError: as ``lower_bound``, or if ``learn`` names something else or ``least_width`` is not positive.
+
+    >>> maximise([0.0, 1.0, 4.0], [[1, 0], [1, 0], [0, 1]], GaussianMixture([0.0, 1.0], 1.0)).centres
+    tensor([0.5000, 4.0000], dtype=torch.float64)
     """
     points, names = _points(points, mixture), _learnt(learn)
     shares = _shares(shares, points, mixture).to(points.dtype)
@@ -239,8 +255,8 @@ def step(
 ) -> GaussianMixture:
     """One round of EM: an E step, then an M step.
 
-    Raises:
-        ValueError: as ``maximise``.
+    >>> step([0.0, 1.0, 4.0, 5.0], GaussianMixture([0.0, 1.0], 1.0), learn="centres").centres
+    tensor([0.5284, 3.1930], dtype=torch.float64)
     """
     return maximise(points, responsibilities(points, mixture), mixture, learn, least_width)
 
@@ -268,11 +284,12 @@ def fit(
 
     Raises:
         ValueError: as ``maximise``, or if ``rounds`` is below 1 or ``tolerance`` is negative.
+
+    >>> fit([0.0, 1.0, 4.0, 5.0], GaussianMixture([0.0, 1.0], 1.0), learn="centres").mixture.centres
+    tensor([0.5039, 4.4961], dtype=torch.float64)
     """
     if rounds < 1 or not tolerance >= 0:
-        raise ValueError(
-            f"rounds, tolerance: expected at least 1 and at least 0, got {rounds} and {tolerance}"
-        )
+        raise ValueError(f"rounds, tolerance: expected at least 1 and 0, got {rounds} and {tolerance}")
     mixture, converged = start, False
     trace = [log_likelihood(points, mixture)]
     while len(trace) <= rounds and not converged:

@@ -33,6 +33,9 @@ def arguments(text: str) -> dict[str, Any]:
 
     Raises:
         ValueError: if the text has another form.
+
+    >>> arguments("law=sticky,stick=0.95")
+    {'law': 'sticky', 'stick': 0.95}
     """
     wrong = f"expected KEY=VALUE,KEY=VALUE,..., got {text!r}"
     try:
@@ -81,6 +84,10 @@ def report(
 
     Raises:
         ValueError: if an argument does not fit the tunnel or the model.
+
+    >>> report("bijection-v8", sequences=8, seed=0)  # doctest: +ELLIPSIS
+    bijection-v8: 12,800 parameters, 8 fresh sequences
+    ...
     """
     point = checkpoints.load(name)
     model = point.model

@@ -38,6 +38,10 @@ class Snapshots:
         tunnel: the tunnel it was trained on.
         weights: the state of the model by step, in rising order; step 0 is before training.
         card: where they come from.
+
+    >>> run = load("bijection-v20-watched")
+    >>> run.steps[:4], run.at(10).name
+    ([0, 10, 20, 30], 'transformer')
     """
 
     model: SequenceModel
@@ -73,6 +77,9 @@ def spread(last: int, first: int = 10, each: int = 5) -> list[int]:
 
     Raises:
         ValueError: if not ``1 <= first <= last``, or ``each`` is below 1.
+
+    >>> spread(1000, first=10, each=2)
+    [0, 10, 30, 100, 320, 1000]
     """
     if not 1 <= first <= last or each < 1:
         raise ValueError(
@@ -90,6 +97,12 @@ def recorder(folder: str | Path, steps: Sequence[int]) -> Callable[[int, Sequenc
 
     Each step is a file of its own in ``folder``, so that a run can be killed and resumed; :func:`save` packs them. Call it
     once with step 0 before training.
+
+    >>> import os
+    >>> from tutorlib.models import TokenMLP
+    >>> recorder("runs/mine.steps", [0, 10])(0, TokenMLP(8, 7))
+    >>> os.listdir("runs/mine.steps")
+    ['00000000.safetensors']
     """
     folder, wanted = Path(folder), set(steps)
 
@@ -122,6 +135,13 @@ def save(
 
     Raises:
         CheckpointError: if nothing was recorded, or the card is not JSON-ready.
+
+    >>> from tutorlib.models import TokenMLP
+    >>> from tutorlib.tunnels import Bijection
+    >>> model = TokenMLP(8, 7)
+    >>> recorder("runs/mine.steps", [0])(0, model)
+    >>> save("runs/mine", "runs/mine.steps", model, Bijection(4), {}).name
+    'mine.snapshots.safetensors'
     """
     files = sorted(Path(folder).glob("*.safetensors"))
     if not files:
@@ -148,7 +168,11 @@ def save(
 
 
 def available() -> list[str]:
-    """Names of the runs whose snapshots ship with the library."""
+    """Names of the runs whose snapshots ship with the library.
+
+    >>> available()
+    ['bijection-v20-watched', 'hmm-watched']
+    """
     return sorted(path.name.removesuffix(f"{ENDING}.json") for path in WEIGHTS.glob(f"*{ENDING}.json"))
 
 
@@ -157,6 +181,9 @@ def load(name: str | Path) -> Snapshots:
 
     Raises:
         CheckpointError: if they are missing or damaged, or do not fit the model that the card names.
+
+    >>> load("bijection-v20-watched").steps[:4]
+    [0, 10, 20, 30]
     """
     weights_path, card_path = _paths(name, shipped=True)
     for path in (card_path, weights_path):

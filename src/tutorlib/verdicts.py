@@ -36,6 +36,9 @@ class CardRow:
         cells: HTML, one a column; the first is the row's heading.
         notes: pairs of a heading and HTML, each in a line of its own below the cells.
         anchor: the id that a link can lead to; none if empty.
+
+    >>> CardRow(["entropy MAE", "0.007"]).cells
+    ['entropy MAE', '0.007']
     """
 
     cells: Sequence[str]
@@ -54,6 +57,9 @@ def card_table(heads: Sequence[str], rows: Sequence[CardRow], *, label: str, sty
 
     Raises:
         ValueError: if there is no row, or one has another number of cells than there are columns.
+
+    >>> card_table(["Claim", "Here"], [CardRow(["exact", "0.1"])], label="Claims").count("<td")
+    1
     """
     if not rows:
         raise ValueError("rows: expected at least one, got none")
@@ -91,6 +97,9 @@ class PaperRow:
         here: what this notebook measured, with its interval.
         verdict: one of ``VERDICTS``.
         reason: why, or why the numbers differ.
+
+    >>> PaperRow("exact", "0.007 bit", "v1", "0.0001 bit", "holds", "We train longer.").verdict
+    'holds'
     """
 
     claim: str
@@ -106,7 +115,15 @@ class PaperRow:
 
 
 class PaperTable:
-    """Rows as a table in a notebook, or as plain lines elsewhere."""
+    """Rows as a table in a notebook, or as plain lines elsewhere.
+
+    >>> print(PaperTable([PaperRow("exact", "0.007 bit", "v1", "0.0001 bit", "holds", "We train longer.")]))
+    Claim: exact
+    The paper: 0.007 bit (v1)
+    Here: 0.0001 bit
+    Verdict: holds
+    Why: We train longer.
+    """
 
     heads = ("Claim", "The paper", "Here", "Verdict")
 

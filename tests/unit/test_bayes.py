@@ -162,7 +162,7 @@ BAD = [
     (lambda: bayes.natural_frequencies(10, HALF, [[0.5, 0.6], HALF]), "likelihood: expected a sum of 1"),
     (lambda: bayes.beta_bernoulli(-1, 2), "heads: expected counts of at least 0, got -1"),
     (lambda: bayes.beta_bernoulli(1, [2, -3]), "tails: expected counts of at least 0, got -3"),
-    (lambda: bayes.beta_bernoulli(1, 2, a=0), "a and b: expected positive numbers, got 0"),
+    (lambda: bayes.beta_bernoulli(1, 2, a=0), "a and b: expected positive numbers, at most 1e30, got 0"),
     (lambda: bayes.beta_bernoulli([1, 2], [1, 2, 3]), r"shapes that fit, got \(2,\) and \(3,\)"),
 ]
 

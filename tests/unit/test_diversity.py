@@ -114,7 +114,7 @@ BAD = [
     (lambda: Diversity("mess3"), "expected one that draws tasks"),
     (lambda: Diversity("recall"), "expected one that draws tasks"),
     (lambda: Diversity(tasks=0), "tasks: expected an integer of at least 1, got 0"),
-    (lambda: Diversity(seed=-1), "seed: expected an integer of at least 0, got -1"),
+    (lambda: Diversity(seed=-1), "seed: expected an integer of at least 0, below 2\\^63, got -1"),
     (lambda: Diversity(tunnel_config={"tosses": 0}), "tosses: expected an integer of at least 1, got 0"),
     (impossible, "batch: its answers are impossible under each of the 1 tasks"),
 ]

@@ -350,7 +350,10 @@ BAD = [
     (lambda: HMM(header="words"), "header: expected one of rows, tokens, got 'words'"),
     (lambda: HMM(header="tokens"), "'tokens' writes hundredths, so it needs law 'coded', got 'printed'"),
     (lambda: with_header(lambda header: None), r"header: expected \(1, 2, 4\), got None"),
-    (lambda: with_header(lambda header: header[:, :1]), r"header: expected \(1, 2, 4\), got \(1, 1, 4\)"),
+    (
+        lambda: with_header(lambda header: header[:, :1]),
+        r"header: expected \(1, 2, 4\), got a tensor .* \(1, 1, 4\)",
+    ),
     (lambda: with_header(lambda header: header * 0.9), "header T: expected a sum of 1"),
     (lambda: with_header(lambda header: -header), "header T: expected values of at least 0"),
     (lambda: with_token(0, 97), "tokens: expected 96, 97, 98 at positions 0, 5, 10"),

@@ -79,7 +79,7 @@ def test_unigram_and_oracle_by_hand():
         pytest.approx([2.5 / 4.5, 0.5 / 4.5, 1.5 / 4.5]),
     ]
     assert torch.equal(tunnel.oracle(batch)[0], matrix[[0, 2, 0]])
-    assert tunnel.known(torch.stack((matrix, matrix.mT))[:, None], batch).shape == (2, 1, 3, 3)
+    assert tunnel.known(torch.stack((matrix, matrix.flip(0)))[:, None], batch).shape == (2, 1, 3, 3)
 
 
 BAD = [

@@ -91,7 +91,7 @@ def test_every_reference_is_a_distribution_over_the_answers(tunnel, seeded):
     assert list(references)[-1] == "exact"
     torch.testing.assert_close(tunnel.window(batch, tunnel.max_window), tunnel.exact(batch))
     torch.testing.assert_close(tunnel.window(batch, tunnel.max_window + 3), tunnel.exact(batch))
-    with pytest.raises(ValueError, match="steps: expected at least 0, got -1"):
+    with pytest.raises(ValueError, match="steps: expected an integer of at least 0, got -1"):
         tunnel.window(batch, -1)
 
 

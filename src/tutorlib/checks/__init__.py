@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tutorlib.arguments import instance, shown
+
 __all__ = [
     "UNANSWERED",
     "Check",
@@ -29,7 +31,11 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Verdict:
-    """The judgement of an answer: is it right, and what to say."""
+    """The judgement of an answer: is it right, and what to say.
+
+    >>> Verdict(True, "Right.").ok
+    True
+    """
 
     ok: bool
     message: str
@@ -39,12 +45,20 @@ UNANSWERED = Verdict(False, "not answered yet. Replace the ... above and run the
 
 
 def right(message: str) -> Verdict:
-    """A verdict of right, with a sentence on why it matters."""
+    """A verdict of right, with a sentence on why it matters.
+
+    >>> right("Counted well.")
+    Verdict(ok=True, message='Counted well.')
+    """
     return Verdict(True, message)
 
 
 def wrong(message: str) -> Verdict:
-    """A verdict of wrong, with a hint that fits the mistake."""
+    """A verdict of wrong, with a hint that fits the mistake.
+
+    >>> wrong("Count again.")
+    Verdict(ok=False, message='Count again.')
+    """
     return Verdict(False, message)
 
 
@@ -57,6 +71,10 @@ class Check:
         judge: gives a verdict on any answer; never raises on a wrong one.
         correct: computes a right answer.
         wrong: typical wrong answers, each computed by a function, with words its hint must contain.
+
+    >>> half = expect_number(0.5, "Right.", {}, "Count again.")
+    >>> Check("01-z", half, lambda: 0.5, ()).judge(0.5).ok
+    True
     """
 
     id: str
@@ -138,7 +156,24 @@ def expect_number(
         otherwise: the hint for any other number.
         tolerance: largest distance that counts as equal; by default 1 % of the number aimed at, so that an
             answer rounded to three digits passes.
+
+    Raises:
+        ValueError: if a number or a text is none.
+
+    >>> judge = expect_number(2.0, "Right.", {4.0: "Halve it."}, "Count again.")
+    >>> judge(2.01).message, judge(4).message, judge("two").message
+    ('Right.', 'Halve it.', "expected one number, got str: 'two'")
     """
+    instance("slips", slips, Mapping)
+    texts = [("praise", praise), ("otherwise", otherwise), *(("slips", hint) for hint in slips.values())]
+    numbers = [("value", value), *(("slips", slip) for slip in slips)]
+    for name, text in texts:
+        instance(name, text, str)
+    for name, number in numbers if tolerance is None else [*numbers, ("tolerance", tolerance)]:
+        if as_number(number) is None:
+            raise ValueError(f"{name}: expected a number, got {shown(number)}")
+    if tolerance is not None and tolerance < 0:
+        raise ValueError(f"tolerance: expected at least 0, got {tolerance}")
 
     def close(number: float, aim: float) -> bool:
         return abs(number - aim) <= (0.01 * abs(aim) if tolerance is None else tolerance)
@@ -146,7 +181,7 @@ def expect_number(
     def judge(answer: Any) -> Verdict:
         number = as_number(answer)
         if number is None:
-            return wrong(f"expected one number, got {type(answer).__name__}: {answer!r:.60}")
+            return wrong(f"expected one number, got {type(answer).__name__}: {shown(answer):.60}")
         if close(number, value):
             return right(praise)
         # The nearest slip, since two may lie within 1 % of the answer.

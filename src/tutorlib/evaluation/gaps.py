@@ -12,12 +12,12 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from tutorlib.arguments import instance, integer, shown
 from tutorlib.bayes import normalise
 from tutorlib.evaluation.measures import Evaluation
 from tutorlib.evaluation.scoring import divergence, draws, log_predictor
 from tutorlib.models import SequenceModel
 from tutorlib.tunnels import Batch, Tunnel
-from tutorlib.tunnels.draws import integer
 
 __all__ = ["GAP_MEASURES", "martingale_gap", "permutation_gap"]
 
@@ -59,6 +59,11 @@ def permutation_gap(
 
     Raises:
         ValueError: if the order of evidence matters in this tunnel, or the predictor does not fit it.
+
+    >>> from tutorlib.tunnels import Coin
+    >>> gap = permutation_gap(Coin(5).exact, Coin(5), sequences=8, generator=torch.Generator().manual_seed(0))
+    >>> round(gap.mean("permutation_kl"), 6)  # the exact answer counts, so order says nothing
+    0.0
     """
     log_predictions = log_predictor(predictor, tunnel)
     kl, tv = [], []
@@ -105,9 +110,16 @@ def martingale_gap(
 
     Raises:
         ValueError: if successive positions ask different questions in this tunnel, or an argument does not fit.
+
+    >>> from tutorlib.tunnels import Coin
+    >>> gap = martingale_gap(Coin(5).uniform, Coin(5), sequences=8, generator=torch.Generator().manual_seed(0))
+    >>> gap.mean("martingale_kl")  # an answer that never moves passes
+    0.0
     """
-    last = len(tunnel.scored) - 2
+    last = len(instance("tunnel", tunnel, Tunnel).scored) - 2
     places = range(last + 1) if positions is None else positions
+    if not isinstance(places, Sequence) or isinstance(places, str):
+        raise ValueError(f"positions: expected a list of indices, got {shown(places)}")
     if not len(places):
         raise ValueError("positions: expected at least one, with a scored position after it, got none")
     for place in places:

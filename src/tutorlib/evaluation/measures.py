@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from tutorlib.arguments import device_of, instance, integer, real_tensor, shown
+
 __all__ = ["LAW_MEASURES", "MEASURES", "Evaluation", "Interval", "interval_over_seeds"]
 
 MEASURES = {
@@ -30,7 +32,11 @@ LAW_MEASURES = {
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with the ends of its 95 % bootstrap interval, over sequences unless said otherwise."""
+    """A mean with the ends of its 95 % bootstrap interval, over sequences unless said otherwise.
+
+    >>> f"{Interval(0.5, 0.45, 0.55):.2f}"
+    '0.50 [0.45, 0.55]'
+    """
 
     mean: float
     low: float
@@ -47,9 +53,21 @@ class Evaluation:
 
     Attributes:
         values: for each measure a float64 tensor ``[sequences, scored]``.
+
+    >>> Evaluation({"kl": torch.tensor([[0.0, 1.0], [0.0, 3.0]])}).per_position("kl")
+    tensor([0., 2.])
     """
 
     values: dict[str, Tensor]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.values, dict):
+            raise ValueError(f"values: expected a table of tensors by measure, got {shown(self.values)}")
+        for table in self.values.values():
+            if real_tensor("values", table, "[sequences, scored]").isnan().any() or not table.numel():
+                raise ValueError(
+                    f"values: expected numbers [sequences, scored], got NaN or none in {shown(table)}"
+                )
 
     def per_position(self, measure: str) -> Tensor:
         """Mean over sequences, float64 ``[scored]``."""
@@ -70,14 +88,13 @@ class Evaluation:
     def interval(self, measure: str, generator: torch.Generator, resamples: int = 1000) -> Interval:
         """Mean with a 95 % percentile bootstrap interval over sequences."""
         by_sequence = self._get(measure).mean(1)  # [sequences]
-        draws = torch.randint(
-            len(by_sequence), (resamples, len(by_sequence)), generator=generator, device=generator.device
-        )
+        shape = (integer("resamples", resamples, 1), len(by_sequence))
+        draws = torch.randint(len(by_sequence), shape, generator=generator, device=device_of(generator))
         return _percentiles(by_sequence.mean(), by_sequence[draws.to(by_sequence.device)].mean(1))
 
     def _get(self, measure: str) -> Tensor:
-        if measure not in self.values:
-            raise ValueError(f"measure: expected one of {', '.join(self.values)}, got {measure!r}")
+        if not isinstance(measure, str) or measure not in self.values:
+            raise ValueError(f"measure: expected one of {', '.join(self.values)}, got {shown(measure)}")
         return self.values[measure]
 
 
@@ -102,11 +119,19 @@ def interval_over_seeds(
 
     Raises:
         ValueError: if there is no evaluation, or one lacks the measure.
+
+    >>> runs = [Evaluation({"kl": torch.full((4, 1), kl)}) for kl in (0.1, 0.2, 0.3)]
+    >>> f"{interval_over_seeds(runs, 'kl', torch.Generator().manual_seed(0)):.2f}"
+    '0.20 [0.10, 0.30]'
     """
-    if not evaluations:
-        raise ValueError("evaluations: expected at least one, got none")
+    if not isinstance(evaluations, list | tuple) or not evaluations:
+        got = "none" if isinstance(evaluations, list | tuple) else shown(evaluations)
+        raise ValueError(f"evaluations: expected at least one, got {got}")
+    for evaluation in evaluations:
+        instance("evaluations", evaluation, Evaluation)
+    resamples = integer("resamples", resamples, 1)
     runs = [evaluation._get(measure).mean(1) for evaluation in evaluations]  # [sequences] each
-    where, values = generator.device, runs[0].device
+    where, values = device_of(generator), runs[0].device
     means = torch.zeros(resamples, dtype=runs[0].dtype, device=values)
     chosen = torch.randint(len(runs), (resamples, len(runs)), generator=generator, device=where)
     for column in chosen.mT:  # one place in each resample

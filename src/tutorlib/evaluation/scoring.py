@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from tutorlib import bits
+from tutorlib.arguments import LARGEST, instance, shown
 from tutorlib.evaluation.measures import LAW_MEASURES, Evaluation
 from tutorlib.models import SequenceModel
 from tutorlib.tunnels import Batch, Tunnel
@@ -16,8 +17,15 @@ __all__ = ["divergence", "draws", "evaluate", "log_predictor", "model_predictor"
 
 
 def model_predictor(model: SequenceModel, tunnel: Tunnel) -> Callable[[Batch], Tensor]:
-    """The model as a predictor: logits at the scored positions, ``[batch, scored, vocab]``."""
-    device = next(model.parameters()).device
+    """The model as a predictor: logits at the scored positions, ``[batch, scored, vocab]``.
+
+    >>> from tutorlib.models import Transformer
+    >>> from tutorlib.tunnels import Coin
+    >>> model_predictor(Transformer(3, 4), Coin(4))(Coin(4).sample(2, torch.Generator().manual_seed(0))).shape
+    torch.Size([2, 4, 3])
+    """
+    device = next(instance("model", model, SequenceModel).parameters()).device
+    instance("tunnel", tunnel, Tunnel)
     if model.header != tunnel.header_shape:
         raise ValueError(
             f"model: expected one for the header {tunnel.header_shape}, got one for {model.header}"
@@ -49,8 +57,15 @@ def log_predictor(
 
     Raises:
         ValueError: if the model does not fit the tunnel; when called, if there are no distributions in its answer.
+
+    >>> from tutorlib.tunnels import Coin
+    >>> log_predictor(Coin(4).uniform, Coin(4))(Coin(4).sample(1, torch.Generator().manual_seed(0)))[0, 0]
+    tensor([-1., -1., -inf], dtype=torch.float64)
     """
+    instance("tunnel", tunnel, Tunnel)
     is_model = isinstance(predictor, SequenceModel)
+    if not callable(predictor):
+        raise ValueError(f"predictor: expected a model or a function, got {shown(predictor)}")
     predict = model_predictor(predictor, tunnel) if isinstance(predictor, SequenceModel) else predictor
 
     def log_probabilities(batch: Batch) -> Tensor:
@@ -68,15 +83,29 @@ def log_predictor(
 
 
 def divergence(p: Tensor, log_q: Tensor) -> Tensor:
-    """``KL(p || q)`` in bits from probabilities and log2 probabilities ``[..., outcomes]``; infinite if q misses p."""
+    """``KL(p || q)`` in bits from probabilities and log2 probabilities ``[..., outcomes]``; infinite if q misses p.
+
+    >>> divergence(torch.tensor([0.5, 0.5]), torch.tensor([-2.0, -0.415]))
+    tensor(0.2075)
+    """
+    p, log_q = bits.as_tensor(p, "p"), bits.as_tensor(log_q, "log_q")
+    bits.check_fit(bits.probabilities(p, name="p"), log_q, -1, "p and log_q")
     cross = -torch.where(p > 0, p * log_q, 0.0).sum(-1)  # [...]
     return (cross - bits.entropy(p)).clamp(min=0)  # below 0 only by rounding
 
 
 def draws(source: Tunnel, sequences: int, batch: int, generator: torch.Generator) -> Iterator[Batch]:
-    """``sequences`` fresh sequences from a tunnel, at most ``batch`` at a time."""
-    if sequences < 1 or batch < 1:
-        raise ValueError(f"sequences and batch: expected positive numbers, got {sequences} and {batch}")
+    """``sequences`` fresh sequences from a tunnel, at most ``batch`` at a time.
+
+    >>> from tutorlib.tunnels import Coin
+    >>> [len(batch) for batch in draws(Coin(4), 10, 4, torch.Generator().manual_seed(0))]
+    [4, 4, 2]
+    """
+    for count in (sequences, batch):
+        if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= LARGEST:
+            raise ValueError(
+                f"sequences and batch: expected positive numbers, got {shown(sequences)} and {shown(batch)}"
+            )
     for first in range(0, sequences, batch):
         yield source.sample(min(batch, sequences - first), generator)
 
@@ -110,8 +139,14 @@ def evaluate(
 
     Raises:
         ValueError: if the model or the law does not fit the tunnel, or the function returns no distributions.
+
+    >>> from tutorlib.tunnels import Bijection
+    >>> found = evaluate(Bijection(8).uniform, Bijection(8), sequences=64, generator=torch.Generator().manual_seed(0))
+    >>> round(found.mean("entropy_error"), 3), round(found.mean("loss"), 3)
+    (1.088, 3.0)
     """
-    source = tunnel if law is None else law
+    instance("tunnel", tunnel, Tunnel)
+    source = tunnel if law is None else instance("law", law, Tunnel)
     _check_law(tunnel, source)
     log_predictions = log_predictor(predictor, tunnel)
     parts: list[dict[str, Tensor]] = []

@@ -40,6 +40,9 @@ class Explorer:
 
     Raises:
         ValueError: if the whole is over 200 kB, or a number in the data is not finite.
+
+    >>> Explorer("toy", "A toy", {"x": 1}, (), "<p>x is 1</p>", "x is 1").text
+    'x is 1'
     """
 
     def __init__(
@@ -92,6 +95,10 @@ def pack_weights(model: SequenceModel) -> dict[str, Any]:
 
     Raises:
         ValueError: if it is a model that ``transformer.js`` does not compute.
+
+    >>> from tutorlib.models import Transformer
+    >>> pack_weights(Transformer(8, 7, width=4))["tensors"][0]
+    ['embedding.weight', [8, 4]]
     """
     if not isinstance(model, Transformer):
         raise ValueError(f"model: expected a transformer, got {model.name}")

@@ -37,6 +37,10 @@ class EliminationGame(Explorer):
 
     Raises:
         ValueError: if a checkpoint is not such a transformer, or two have the same number of symbols.
+
+    >>> from tutorlib.checkpoints import load
+    >>> EliminationGame([load("bijection-v8")]).name
+    'bijection'
     """
 
     def __init__(

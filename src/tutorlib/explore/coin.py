@@ -168,6 +168,9 @@ class CoinTable(Explorer):
 
     The reader chooses the bag that the coin comes from and a prior, crosses coins out of that prior, tosses the hidden
     coin or enters tosses by hand, and reads both beliefs, both predictions, and the running cost in bits.
+
+    >>> CoinTable().label
+    'The coin table'
     """
 
     def __init__(self) -> None:

@@ -189,6 +189,9 @@ class UnitSquare(Explorer):
 
     The reader moves the prior and two likelihoods, by dragging lines in the picture or with three sliders, and reads
     counts, posterior, odds and log-odds in bits.
+
+    >>> UnitSquare().label
+    'The square of all cases'
     """
 
     def __init__(self) -> None:

@@ -169,6 +169,9 @@ class EMSteps(Explorer):
 
     Every voice has a width of 20 Hz and the same prior; only the centres are learnt. The reader drags a start, takes
     the two steps one at a time, and watches the log likelihood and the bound, in bits.
+
+    >>> EMSteps().label
+    'E step and M step'
     """
 
     def __init__(self) -> None:

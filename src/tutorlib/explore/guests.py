@@ -200,6 +200,9 @@ class GuestRoom(Explorer):
 
     The reader moves the query by dragging it or with sliders, sets the temperature, lets the guests change seats, and
     chooses what the scores are: log joint probabilities, dot products, or a fixed seat.
+
+    >>> GuestRoom().label
+    'A room of guests'
     """
 
     def __init__(self) -> None:

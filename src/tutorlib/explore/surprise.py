@@ -202,6 +202,9 @@ class SurpriseAreas(Explorer):
 
     The reader drags the dividing lines of the truth p and of the belief q, or moves them by keys, and sees what the
     belief adds to the cost of the truth and what it saves. With whole seconds the heights are the lengths of a code.
+
+    >>> SurpriseAreas().label
+    'Surprise as an area'
     """
 
     def __init__(self) -> None:

@@ -251,6 +251,9 @@ class BeliefTriangle(Explorer):
 
     The reader clicks what is heard, drags the start, makes the states stickier, and compares with an observer who hears
     the same and knew nothing at the start.
+
+    >>> BeliefTriangle().label
+    'The triangle of beliefs'
     """
 
     def __init__(self) -> None:

@@ -37,6 +37,9 @@ def guests(
 
     Raises:
         ValueError: if the weights are no distribution, or a seating is no order of all guests.
+
+    >>> len(guests([[0, 1], [1, 0]], [0.9, 0.1], ["Ada", "Ben"], ["#0072B2", "#D55E00"], ["before", "after"]).axes)
+    2
     """
     share = probabilities(weights, name="weights")
     if share.shape != (len(names),) or any(sorted(seats) != list(range(len(names))) for seats in seatings):
@@ -72,6 +75,9 @@ def kernel_curves(x: ArrayLike, y: ArrayLike, grid: ArrayLike, curves: Mapping[s
 
     Raises:
         ValueError: if the lengths do not fit or there are more than three curves.
+
+    >>> len(kernel_curves([0, 1], [0, 1], [0.0, 0.5, 1.0], {"straight": torch.tensor([0.0, 0.5, 1.0])}).axes)
+    1
     """
     x, y, grid = as_tensor(x, "x"), as_tensor(y, "y"), as_tensor(grid, "grid")
     if x.ndim != 1 or x.shape != y.shape or any(curve.shape != grid.shape for curve in curves.values()):
@@ -106,7 +112,11 @@ def _box(ax: Axes, x: float, y: float, words: str, fill: str = "white") -> None:
 
 
 def layer(tokens: Sequence[str]) -> Figure:
-    """One layer of a transformer: a stream that runs upwards at each position, and what reads and adds to it."""
+    """One layer of a transformer: a stream that runs upwards at each position, and what reads and adds to it.
+
+    >>> len(layer(["k1", "v1", "k2"]).axes)
+    1
+    """
     if not tokens:
         raise ValueError("tokens: expected at least one, got none")
     fig, ax = new_figure(7.0, 4.4)
@@ -151,6 +161,9 @@ def bent_curve(q: ArrayLike, wanted: ArrayLike, drawn: Mapping[str, Tensor]) -> 
 
     Raises:
         ValueError: if the lengths do not fit or there are more than three.
+
+    >>> len(bent_curve([0.0, 1.0], [0.0, 1.0], {"two knots": torch.tensor([0.1, 0.9])}).axes)
+    2
     """
     q, wanted = as_tensor(q, "q"), as_tensor(wanted, "wanted")
     if not 1 <= len(drawn) <= len(CURVES) or any(curve.shape != wanted.shape for curve in drawn.values()):
@@ -179,6 +192,9 @@ def weights_by_position(panels: Mapping[str, Tensor], labels: Sequence[Sequence[
     Args:
         panels: title -> weights ``[positions]``.
         labels: for each panel the names of its positions.
+
+    >>> len(weights_by_position({"one head": torch.tensor([0.9, 0.1])}, [["k1", "v1"]]).axes)
+    1
     """
     fig, axes = new_figure(4.3 * len(panels), 2.5, columns=len(panels), sharey=True, squeeze=False)
     for ax, (title, weights), names in zip(axes[0], panels.items(), labels, strict=True):

@@ -44,6 +44,9 @@ def question_tree(
 
     Raises:
         ValueError: if a word begins another, or has other letters than 0 and 1.
+
+    >>> len(question_tree({"sun": "1", "rain": "0"}, {"sun": 3, "rain": 1}, {"": "sun?"}).axes)
+    1
     """
     words = _words(words)
     depth = max(len(word) for word in words.values())
@@ -80,6 +83,9 @@ def code_line(words: Mapping[str, str]) -> Figure:
 
     Raises:
         ValueError: if a word begins another, or has other letters than 0 and 1.
+
+    >>> len(code_line({"sun": "1", "rain": "0"}).axes)
+    1
     """
     fig, ax = new_figure(6.6, 1.5)
     for name, word in _words(words).items():
@@ -134,6 +140,9 @@ def surprise_areas(names: Sequence[str], p: ArrayLike, beliefs: Mapping[str, Arr
         names: of the outcomes.
         p: the truth, ``[outcomes]``, above 0.
         beliefs: title of the panel -> belief ``[outcomes]``.
+
+    >>> len(surprise_areas(["sun", "rain"], [0.75, 0.25], {"even": [0.5, 0.5]}).axes)
+    1
     """
     truth = probabilities(p, name="p")
     if truth.ndim != 1 or len(names) != len(truth) or (truth == 0).any():
@@ -164,6 +173,9 @@ def log_loss_curves(predictives: Mapping[str, float]) -> Figure:
 
     Args:
         predictives: name of the context -> true chance of the event in that context.
+
+    >>> len(log_loss_curves({"after rain": 0.7}).axes)
+    1
     """
     for name, chance in predictives.items():
         if not 0 < chance < 1:
@@ -201,6 +213,9 @@ def floor_and_kl(
         curves: name of a network -> pairs of step and exact loss in bits.
         floors: name of a floor -> bits; drawn as level lines.
         sampled: step and mean loss on the sampled batches, drawn as dots.
+
+    >>> len(floor_and_kl({"attention": [(10, 2.0), (100, 1.1)]}, {"exact": 1.0}).axes)
+    1
     """
     fig, ax = new_figure(7.0, 3.6)
     every = [step for points in curves.values() for step, _ in points]

@@ -52,6 +52,9 @@ def frequency_tree(
 
     Raises:
         ValueError: if the table is not two by two or a count is negative.
+
+    >>> len(frequency_tree([[240, 60], [105, 595]], "mornings", ["rainy", "dry"], ["rain", "dry"]).axes)
+    1
     """
     counts = _table(table)
     fig, ax = new_figure(6.2, 3.3)
@@ -82,6 +85,9 @@ def unit_square(prior: float, likelihood: ArrayLike, hypotheses: Sequence[str], 
 
     Raises:
         ValueError: if a probability lies outside [0, 1] or there are not two likelihoods.
+
+    >>> len(unit_square(0.3, [0.8, 0.15], ["rainy", "dry"], "rain announced").axes)
+    1
     """
     heights = as_tensor(likelihood, "likelihood")
     if heights.shape != (2,) or ((heights < 0) | (heights > 1)).any() or not 0 <= prior <= 1:
@@ -113,7 +119,11 @@ def unit_square(prior: float, likelihood: ArrayLike, hypotheses: Sequence[str], 
 
 
 def base_rate_curve(base_rates: ArrayLike, posteriors: ArrayLike, marked: int) -> Figure:
-    """Posterior against base rate, the base rate on a logarithmic axis; the point ``marked`` is labelled."""
+    """Posterior against base rate, the base rate on a logarithmic axis; the point ``marked`` is labelled.
+
+    >>> len(base_rate_curve([0.001, 0.01, 0.1], [0.02, 0.17, 0.69], marked=0).axes)
+    1
+    """
     x, y = as_tensor(base_rates, "base_rates"), as_tensor(posteriors, "posteriors")
     if x.ndim != 1 or x.shape != y.shape or (x <= 0).any():
         raise ValueError(
@@ -146,7 +156,11 @@ def base_rate_curve(base_rates: ArrayLike, posteriors: ArrayLike, marked: int) -
 
 
 def boxes(red: Sequence[int], balls: int) -> Figure:
-    """Boxes of balls: box ``i`` holds ``red[i]`` filled and ``balls - red[i]`` hollow ones."""
+    """Boxes of balls: box ``i`` holds ``red[i]`` filled and ``balls - red[i]`` hollow ones.
+
+    >>> len(boxes([1, 2], balls=3).axes)
+    1
+    """
     if not all(0 <= count <= balls for count in red):
         raise ValueError(f"red: expected counts from 0 to {balls}, got {list(red)}")
     fig, ax = new_figure(6.2, 0.85)
@@ -169,6 +183,9 @@ def beliefs(steps: ArrayLike, titles: Sequence[str], name: str = "box") -> Figur
         steps: beliefs ``[step, hypotheses]``, each summing to 1.
         titles: one for each step.
         name: what a hypothesis is called on the axis.
+
+    >>> len(beliefs([[0.5, 0.5], [0.3, 0.7]], ["before", "after"]).axes)
+    2
     """
     table = probabilities(steps, name="steps")
     if table.ndim != 2 or len(titles) != table.shape[0]:
@@ -192,6 +209,9 @@ def evidence_steps(start: float, steps: Sequence[float], names: Sequence[str]) -
         start: log-odds before the evidence, in bits.
         steps: bits that each piece of evidence adds.
         names: one for the start, then one for each step.
+
+    >>> len(evidence_steps(0.0, [2.0], ["start", "test"]).axes)
+    1
     """
     if len(names) != len(steps) + 1:
         raise ValueError(f"names: expected {len(steps) + 1}, one more than steps, got {len(names)}")

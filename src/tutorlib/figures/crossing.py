@@ -27,6 +27,9 @@ def list_of_dots(alive: Tensor, titles: Sequence[str], columns: int = 24) -> Fig
 
     Raises:
         ValueError: if the shapes do not fit.
+
+    >>> len(list_of_dots(torch.tensor([[True, True], [True, False]]), ["before", "after"], columns=2).axes)
+    2
     """
     if alive.ndim != 2 or alive.dtype != torch.bool or len(titles) != len(alive):
         raise ValueError(
@@ -55,6 +58,9 @@ def pair_tables(
         titles: one for each table.
         keys: names of the rows.
         values: names of the columns.
+
+    >>> len(pair_tables([[[0.5, 0.5], [0.5, 0.5]]], ["before"], ["a", "b"], ["x", "y"]).axes)
+    1
     """
     fig, axes = new_figure(
         0.62 * len(values) * len(tables), 0.5 * len(keys) + 0.7, len(tables), squeeze=False
@@ -84,6 +90,9 @@ def bias_beliefs(biases: ArrayLike, steps: ArrayLike, titles: Sequence[str]) -> 
         biases: chance of heads of each coin, ``[coins]``.
         steps: beliefs ``[steps, coins]``.
         titles: one for each step.
+
+    >>> len(bias_beliefs([0.2, 0.8], [[0.5, 0.5], [0.2, 0.8]], ["before", "after"]).axes)
+    2
     """
     x, table = as_tensor(biases, "biases"), probabilities(steps, name="steps")
     if table.ndim != 2 or x.shape != table.shape[1:] or len(titles) != len(table):
@@ -101,7 +110,11 @@ def bias_beliefs(biases: ArrayLike, steps: ArrayLike, titles: Sequence[str]) -> 
 
 
 def shrinking_grid(sizes: Sequence[int], predictions: ArrayLike, limit: float) -> Figure:
-    """The prediction from lists of more and more coins, and the number it tends to."""
+    """The prediction from lists of more and more coins, and the number it tends to.
+
+    >>> len(shrinking_grid([2, 4, 8], [0.7, 0.68, 0.67], limit=2 / 3).axes)
+    1
+    """
     y = as_tensor(predictions, "predictions")
     if len(sizes) != len(y):
         raise ValueError(f"sizes, predictions: expected as many of each, got {len(sizes)} and {len(y)}")
@@ -120,6 +133,9 @@ def marks_on_a_line(heads: int, tails: int) -> Figure:
     """A marker and the balls seen so far on a line, with the gaps into which the next ball may fall numbered.
 
     Balls left of the marker are heads. The marks are evenly spaced, since only their order counts.
+
+    >>> len(marks_on_a_line(heads=2, tails=1).axes)
+    1
     """
     if heads < 0 or tails < 0:
         raise ValueError(f"heads, tails: expected counts of at least 0, got {heads} and {tails}")
@@ -157,6 +173,9 @@ def costs(
         curves: name -> mean cost in bits ``[moments]``; at most four.
         limits: name -> the most it can cost, drawn as a thin line in the colour of the curve.
         top: end of the axis; curves may leave the picture.
+
+    >>> len(costs([1, 10, 100], {"stubborn": [0.5, 2.0, 3.0]}).axes)
+    1
     """
     n = as_tensor(tosses, "tosses")
     if n.ndim != 1 or (n < 1).any() or len(curves) > len(CURVES):

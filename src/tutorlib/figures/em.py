@@ -31,6 +31,9 @@ def room(
 
     Raises:
         ValueError: if there is no panel, or responsibilities do not fit.
+
+    >>> len(room([110.0, 210.0], [("start", [120.0, 200.0], None)], width=20.0).axes)
+    1
     """
     x = as_tensor(pitches, "pitches")
     if x.ndim != 1 or not panels:
@@ -86,6 +89,10 @@ def bound(
         touches: where each bound touches the log likelihood, ``(hertz, bits)``.
         tops: the highest point of each bound.
         floor: the lowest bits shown.
+
+    >>> top = [(120.0, -10.0)]
+    >>> len(bound([100.0, 120.0], [-12.0, -10.0], {"first": [-13.0, -10.0]}, top, top, floor=-20.0).axes)
+    1
     """
     x, y = as_tensor(grid, "grid"), as_tensor(log_likelihood, "log_likelihood")
     if not len(bounds) == len(touches) == len(tops):
@@ -115,6 +122,10 @@ def landscape(
         bits: log likelihood, ``[value of centre 1, value of centre 2]``.
         paths: a name and the centres after each step, ``[step, 2]``, for each method; at most three.
         levels: bits of the contours, rising.
+
+    >>> bits = [[-12.0, -10.0], [-10.0, -12.0]]
+    >>> len(landscape([100.0, 200.0], bits, {"EM": [[110.0, 120.0], [100.0, 200.0]]}, [-11.5, -10.5]).axes)
+    1
     """
     x, z = as_tensor(grid, "grid"), as_tensor(bits, "bits")
     if z.shape != (len(x), len(x)):

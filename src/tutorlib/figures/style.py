@@ -52,13 +52,21 @@ MINIMUM_ALT = 30  # characters; less cannot say what is seen
 def new_figure(
     width: float = 7.0, height: float = 3.6, columns: int = 1, **options: Any
 ) -> tuple[Figure, Any]:
-    """A figure in the house style with one row of axes, in inches; ``options`` go to ``plt.subplots``."""
+    """A figure in the house style with one row of axes, in inches; ``options`` go to ``plt.subplots``.
+
+    >>> new_figure(columns=2)[0].get_size_inches()
+    array([7. , 3.6])
+    """
     with plt.rc_context(STYLE):
         return plt.subplots(1, columns, figsize=(width, height), layout="constrained", **options)
 
 
 def png(fig: Figure, dpi: int = 110) -> bytes:
-    """The figure as PNG, the same bytes each time for one version of Matplotlib."""
+    """The figure as PNG, the same bytes each time for one version of Matplotlib.
+
+    >>> png(new_figure()[0])[1:4]
+    b'PNG'
+    """
     drawn, packed = io.BytesIO(), io.BytesIO()
     with plt.rc_context(STYLE):
         fig.savefig(drawn, format="png", dpi=dpi)
@@ -77,6 +85,9 @@ def show(fig: Figure | Axes, alt: str) -> None:
 
     Raises:
         ValueError: if the text is shorter than 30 characters.
+
+    >>> show(new_figure()[0], alt="An empty figure, which shows nothing at all.")
+    An empty figure, which shows nothing at all.
     """
     alt = " ".join(alt.split())
     if len(alt) < MINIMUM_ALT:

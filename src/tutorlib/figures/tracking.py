@@ -29,6 +29,9 @@ def flow(counts: ArrayLike, names: Sequence[str], unit: str) -> Figure:
 
     Raises:
         ValueError: if the table is not square or a count is negative.
+
+    >>> len(flow([[90, 10], [20, 80]], ["at home", "out"], "evenings").axes)
+    1
     """
     table = as_tensor(counts, "counts").double()
     if table.ndim != 2 or table.shape != (len(names), len(names)) or (table < 0).any():
@@ -89,6 +92,9 @@ def belief_trail(beliefs: ArrayLike, names: Sequence[str], labels: Sequence[str]
         beliefs: ``[time, 3]``, each summing to 1.
         names: of the three corners: top, left, right.
         labels: one for each belief; they are listed, and the dots carry their numbers from 0.
+
+    >>> len(belief_trail([[0.6, 0.2, 0.2]], ["home", "asleep", "out"], ["start"]).axes)
+    1
     """
     table = _three(beliefs, "beliefs")
     if len(labels) != len(table):
@@ -115,6 +121,9 @@ def belief_cloud(beliefs: ArrayLike, last: Tensor, names: Sequence[str], title: 
         last: int64 ``[beliefs]``, the last symbol, from 0 to 2.
         names: of the three corners: top, left, right.
         title: of the figure.
+
+    >>> len(belief_cloud([[0.6, 0.2, 0.2]], torch.tensor([0]), ["A", "B", "C"], "One belief").axes)
+    1
     """
     table = _three(beliefs, "beliefs")
     if tuple(last.shape) != (len(table),):
@@ -142,6 +151,9 @@ def over_time(
         truth: 1 where the state was the true one, ``[time]``.
         symbols: what was heard at each time.
         state: its name.
+
+    >>> len(over_time({"exact": torch.tensor([0.5, 0.9])}, [0, 1], ["quiet", "steps"], "home").axes)
+    1
     """
     fig, ax = new_figure(7.6, 3.2)
     times = torch.arange(len(symbols))
@@ -159,7 +171,11 @@ def over_time(
 
 
 def forgetting(distances: Mapping[str, ArrayLike]) -> Figure:
-    """Distance of two observers over the steps, in bits on a logarithmic scale, one line for each chain."""
+    """Distance of two observers over the steps, in bits on a logarithmic scale, one line for each chain.
+
+    >>> len(forgetting({"sticky": [1.0, 0.5, 0.25]}).axes)
+    1
+    """
     fig, ax = new_figure(6.6, 3.4)
     colours = (COLOURS["exact"], COLOURS["third"], COLOURS["second"])
     for (name, values), colour, marker in zip(distances.items(), colours, MARKERS, strict=False):
@@ -175,6 +191,9 @@ def window_cost(curves: Mapping[str, Mapping[int, float]], threshold: float) -> 
     Args:
         curves: name -> {window: KL in bits, above 0}.
         threshold: in bits, drawn as a grey line.
+
+    >>> len(window_cost({"sticky": {1: 0.3, 2: 0.1}}, threshold=0.05).axes)
+    1
     """
     fig, ax = new_figure(7.0, 3.8)
     colours = (COLOURS["exact"], COLOURS["good"], COLOURS["third"], COLOURS["model"], COLOURS["second"])

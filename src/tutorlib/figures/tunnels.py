@@ -22,6 +22,9 @@ def belief_steps(steps: Sequence[Tensor], titles: Sequence[str], labels: Sequenc
         steps: probabilities ``[answers]`` for each moment.
         titles: one a panel.
         labels: names of the answers.
+
+    >>> len(belief_steps([torch.tensor([0.5, 0.5]), torch.tensor([0.0, 1.0])], ["before", "after"], ["x", "y"]).axes)
+    2
     """
     fig, axes = new_figure(2.3 * len(steps), 2.6, columns=len(steps), sharey=True, squeeze=False)
     for axis, belief, title in zip(axes[0], steps, titles, strict=True):
@@ -43,6 +46,10 @@ def entropy_by_position(
         exact: exact entropy in bits, ``[scored]``.
         networks: name -> (mean entropy ``[scored]``, mean entropy error ``[scored]``) in bits.
         unit: label of the positions, counted from 1.
+
+    >>> entropy, error = torch.tensor([1.0, 0.1]), torch.tensor([0.01, 0.1])
+    >>> len(entropy_by_position(torch.tensor([1.0, 0.0]), {"net": (entropy, error)}).axes)
+    2
     """
     fig, (left, right) = new_figure(9.0, 3.6, columns=2)
     k = range(1, len(exact) + 1)
@@ -65,6 +72,9 @@ def training_curve(history: Sequence[Mapping[str, float]], floor: float) -> Figu
     Args:
         history: entries with ``step`` and ``loss_bits``.
         floor: the loss of the exact posterior in bits.
+
+    >>> len(training_curve([{"step": 100, "loss_bits": 2.5}, {"step": 200, "loss_bits": 2.1}], floor=2.0).axes)
+    1
     """
     fig, axis = new_figure(7.0, 3.2)
     steps = [entry["step"] for entry in history]
@@ -83,6 +93,9 @@ def measures_by_rung(
         rows: name -> one number for each measure; an infinite one is written as such.
         titles: names of the measures.
         networks: the names to be drawn in the colour of networks.
+
+    >>> len(measures_by_rung({"uniform": [1.0, 2.0], "exact": [0.0, 0.0]}, ["KL", "MAE"]).axes)
+    2
     """
     fig, axes = new_figure(2.6 * len(titles), 0.36 * len(rows) + 1.2, columns=len(titles), sharey=True)
     names = list(rows)
@@ -105,7 +118,11 @@ def measures_by_rung(
 
 
 def attention_map(weights: Tensor, labels: Sequence[str], rows: Sequence[str], title: str) -> Figure:
-    """Attention weights ``[rows, positions]``: who asks, down; who is looked at, across."""
+    """Attention weights ``[rows, positions]``: who asks, down; who is looked at, across.
+
+    >>> len(attention_map(torch.tensor([[1.0, 0.0], [0.5, 0.5]]), ["k1", "v1"], ["k1", "v1"], "Who looks where").axes)
+    2
+    """
     fig, axis = new_figure(8.0, 0.26 * len(rows) + 1.4)
     image = axis.imshow(weights.tolist(), cmap="Blues", vmin=0, aspect="auto")
     axis.set_xticks(range(len(labels)), labels, fontsize=8, rotation=90)

@@ -9,7 +9,13 @@ __all__ = ["blank"]
 
 
 def blank(model: Transformer) -> tuple[Transformer, Block]:
-    """The model with every weight at 0, ready to be written on, and its only block."""
+    """The model with every weight at 0, ready to be written on, and its only block.
+
+    >>> from tutorlib.models import Transformer
+    >>> model, block = blank(Transformer(4, 3))
+    >>> sum(int(p.count_nonzero()) for p in model.parameters())
+    0
+    """
     for p in model.parameters():
         p.detach().zero_()
     (block,) = model.blocks

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 
+from tutorlib.arguments import is_real, shown
 from tutorlib.handset.base import blank
 from tutorlib.models import Transformer
 from tutorlib.models.base import check_sizes
 
 __all__ = ["bijection_eliminator"]
+
+MOST_GAP = 1e6  # nats; float32 must hold squares of twice the gap
 
 
 def bijection_eliminator(symbols: int, gap: float = 30.0) -> Transformer:
@@ -41,12 +42,17 @@ def bijection_eliminator(symbols: int, gap: float = 30.0) -> Transformer:
 
     Raises:
         ValueError: if ``symbols`` is below 2 or ``gap`` is not a positive number.
+
+    >>> bijection_eliminator(4)(torch.tensor([[0, 5, 1]])).softmax(-1)[0, -1, 4:].detach()
+    tensor([0.3333, 0.0000, 0.3333, 0.3333])
     """
     check_sizes(symbols=symbols)
     if symbols < 2:
         raise ValueError(f"symbols: expected at least 2, got {symbols}")
-    if not 0 < gap < math.inf:
-        raise ValueError(f"gap: expected a positive number of nats, got {gap}")
+    if not is_real(gap) or not 0 < gap <= MOST_GAP:
+        raise ValueError(
+            f"gap: expected a positive number of nats, got {shown(gap)} (at most {MOST_GAP:.0f})"
+        )
     width = symbols + 1
     model, block = blank(Transformer(2 * symbols, 2 * symbols - 1, width, hidden=1))
     attention = block.attention

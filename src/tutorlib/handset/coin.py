@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from tutorlib.arguments import is_real, real_tensor, shown
 from tutorlib.handset.base import blank
 from tutorlib.models import Transformer
 from tutorlib.models.base import check_sizes
@@ -15,6 +16,7 @@ from tutorlib.models.base import check_sizes
 __all__ = ["coin_counter", "spline_units"]
 
 SIGN, ESTIMATE, CONSTANT, PLACE = range(4)  # what the four numbers of the coin's stream stand for
+STEEPEST = 30.0  # nats; steeper, and a probability rounds to 1
 DROWN = 1e5  # size of a position vector beside a token's: the toss itself must not disturb the answer
 
 
@@ -49,12 +51,19 @@ def coin_counter(tosses: int, a: float = 1.0, b: float = 1.0, knots: int = 64) -
 
     Raises:
         ValueError: if a size is not a positive integer or the prior's counts are not positive numbers.
+
+    >>> coin_counter(10)(torch.tensor([[1, 1, 0]])).softmax(-1)[0, :, 1].detach()  # 2/3, 3/4, 3/5
+    tensor([0.6667, 0.7500, 0.6000])
     """
     check_sizes(tosses=tosses, knots=knots)
-    if not (0 < a < math.inf and 0 < b < math.inf):
-        raise ValueError(f"a and b: expected positive numbers, got {a} and {b}")
+    if not (is_real(a) and is_real(b) and a > 0 and b > 0):
+        raise ValueError(f"a and b: expected positive numbers, got {shown(a)} and {shown(b)}")
     prior = 1.0 + a + b  # tosses that the first position counts for
     steepest = math.log((tosses + max(a, b)) / min(a, b))  # largest log-odds that can occur
+    if steepest > STEEPEST:
+        raise ValueError(
+            f"a and b: expected log-odds of at most {STEEPEST} nats, got {steepest:.3g} at the end"
+        )
     e = max(steepest, 1.0) / 2  # so that SIGN is at most 1 after the last norm
 
     def curve(q: Tensor) -> Tensor:
@@ -108,13 +117,28 @@ def spline_units(curve: Callable[[Tensor], Tensor], knots: Tensor) -> tuple[Tens
         ``up`` ``[2 + 2 knots, 2]``, the weights of q and of 1, and ``down`` ``[2 + 2 knots]``.
 
     Raises:
-        ValueError: if the knots do not rise from 0.
+        ValueError: if the knots do not rise from 0, or the slope at one is not finite.
+
+    >>> up, down = spline_units(torch.sin, torch.linspace(0, 1.5, 9, dtype=torch.float64))
+    >>> ((up @ torch.tensor([0.5, 1.0]).double()).relu() ** 2) @ down  # sin(0.5) is 0.4794
+    tensor(0.4780, dtype=torch.float64)
     """
-    if knots.ndim != 1 or len(knots) < 2 or float(knots[0]) != 0 or not (knots.diff() > 0).all():
-        raise ValueError(f"knots: expected at least two that rise from 0, got {knots.tolist()}")
+    knots = real_tensor("knots", knots, "[knots + 1]").detach()
+    rise = (
+        len(knots) >= 2
+        and float(knots[0]) == 0
+        and bool((knots.diff() > 0).all())
+        and bool(knots[-1].isfinite())
+    )
+    if not rise:
+        raise ValueError(f"knots: expected at least two that rise from 0, got {shown(knots.tolist())}")
+    if not callable(curve):
+        raise ValueError(f"curve: expected a function of a tensor, got {shown(curve)}")
     at = knots.clone().requires_grad_()  # [knots + 1]
     with torch.enable_grad():
         (slope,) = torch.autograd.grad(curve(at).sum(), at)  # [knots + 1]
+    if not slope.isfinite().all():
+        raise ValueError("curve: expected a finite slope at every knot, got others")
     bend = slope.diff() / knots.diff()  # [knots]: change of slope per unit of q, between knots
     weight = torch.diff(bend, prepend=torch.zeros(1, dtype=bend.dtype)) / 2  # [knots]
     reach, start = knots[-1], knots[:-1]  # [] and [knots]

@@ -30,6 +30,19 @@ def _matrices(transition: ArrayLike, emission: ArrayLike) -> tuple[Tensor, Tenso
     return T, E
 
 
+def _units(symbols: int, window: int) -> int:
+    """How many windows of 1 to ``window`` symbols there are."""
+    check_sizes(window=window)
+    units = 0
+    for m in range(1, window + 1):
+        units += symbols**m
+        if units > MOST_UNITS:
+            raise ValueError(
+                f"window: expected at most {MOST_UNITS} hidden units, got {units} for {m} of {symbols} symbols"
+            )
+    return units
+
+
 def window_table(transition: ArrayLike, emission: ArrayLike, window: int) -> list[Tensor]:
     """The next symbol after every possible window, for a chain that has run for ever.
 
@@ -43,11 +56,16 @@ def window_table(transition: ArrayLike, emission: ArrayLike, window: int) -> lis
         digits of i in base ``symbols``, the oldest first. A window that cannot occur has equal chances.
 
     Raises:
-        ValueError: if a matrix or the window does not fit, or the stationary law is not unique.
+        ValueError: if a matrix or the window does not fit, more than 20,000 rows were needed, or the stationary law
+            is not unique.
+
+    >>> window_table([[0.9, 0.1], [0.1, 0.9]], [[0.8, 0.2], [0.2, 0.8]], window=1)[0]
+    tensor([[0.6440, 0.3560],
+            [0.3560, 0.6440]], dtype=torch.float64)
     """
-    check_sizes(window=window)
     T, E = _matrices(transition, emission)
     states, symbols = E.shape
+    _units(symbols, window)
     # The stationary law: pi (T - 1) = 0 and sum pi = 1.
     system = torch.cat((T.T - torch.eye(states, dtype=T.dtype), torch.ones(1, states, dtype=T.dtype)))
     if int(torch.linalg.matrix_rank(system[:-1])) < states - 1:
@@ -99,12 +117,14 @@ def hmm_window_filter(transition: ArrayLike, emission: ArrayLike, window: int, c
 
     Raises:
         ValueError: if an argument does not fit, or more than 20,000 hidden units were needed.
+
+    >>> model = hmm_window_filter([[0.9, 0.1], [0.1, 0.9]], [[0.8, 0.2], [0.2, 0.8]], window=2, context=4)
+    >>> model(torch.tensor([[0, 0, 1]])).softmax(-1)[0, :, 0].detach()
+    tensor([0.6440, 0.7012, 0.4596])
     """
     check_sizes(window=window, context=context)
     V = _matrices(transition, emission)[1].shape[1]
-    units = sum(V**m for m in range(1, window + 1))
-    if units > MOST_UNITS:
-        raise ValueError(f"window: expected at most {MOST_UNITS} hidden units, got {units} for {V} symbols")
+    units = _units(V, window)
     logs = [table.log().clamp(min=-NATS) for table in window_table(transition, emission, window)]
     logs = [log - log.mean(-1, keepdim=True) for log in logs]  # [V ** m, V] each: what the logits shall be
 

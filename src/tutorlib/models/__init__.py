@@ -6,6 +6,7 @@ configuration, which is what a checkpoint stores.
 
 from typing import Any
 
+from tutorlib.arguments import choice
 from tutorlib.models.base import SequenceModel, count_parameters
 from tutorlib.models.linear_attention import DeltaNet, LinearAttention
 from tutorlib.models.mamba import Mamba
@@ -32,11 +33,13 @@ def build(name: str, **config: Any) -> SequenceModel:
 
     Raises:
         ValueError: if there is no such model or an argument does not fit it.
+
+    >>> build("gru", vocab=8, context=7).name
+    'gru'
     """
-    if name not in MODELS:
-        raise ValueError(f"model: expected one of {', '.join(MODELS)}, got {name!r}")
+    kind = MODELS[choice("model", name, tuple(MODELS))]
     try:
-        return MODELS[name](**config)
+        return kind(**config)
     except TypeError as error:
         raise ValueError(f"model {name}: {error}") from error
 

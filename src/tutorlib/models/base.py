@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from tutorlib.arguments import LARGEST, instance, real_tensor, shown
+from tutorlib.bits import SUM_TOLERANCE
+
 __all__ = ["SequenceModel", "count_parameters", "rms_norm", "squared_relu"]
 
 Record = dict[str, Tensor]
@@ -24,6 +27,10 @@ class SequenceModel(nn.Module, ABC):
         vocab: number of token ids, and the width of the logits.
         context: the longest sequence it can read.
         header: rows and features of the header that it reads before the tokens; None if it reads none.
+
+    >>> from tutorlib.models import GRU
+    >>> isinstance(GRU(vocab=8, context=7), SequenceModel)
+    True
     """
 
     name: str
@@ -63,7 +70,10 @@ class SequenceModel(nn.Module, ABC):
         Args:
             generator: on the CPU; one with seed 0 if None. The global generator plays no part.
         """
-        generator = torch.Generator().manual_seed(0) if generator is None else generator
+        if generator is None:
+            generator = torch.Generator().manual_seed(0)
+        if instance("generator", generator, torch.Generator).device.type != "cpu":
+            raise ValueError(f"generator: expected one on the CPU, got one on {generator.device}")
         with torch.no_grad():
             for name, module in self.named_modules():
                 if isinstance(module, nn.Embedding | nn.Linear):
@@ -94,10 +104,19 @@ class SequenceModel(nn.Module, ABC):
                 f"header: expected real numbers on {weights.device} (the model's device), "
                 f"got {header.dtype} on {header.device}"
             )
+        if self._readable(header.device) and not ((header >= 0) & (header <= 1 + SUM_TOLERANCE)).all():
+            raise ValueError("header: expected probabilities from 0 to 1, got others")
         return header.to(weights.dtype)
 
-    def check_tokens(self, tokens: Tensor, at: Tensor | None) -> Tensor:
+    def _readable(self, device: torch.device) -> bool:
+        # Reading a value waits for a GPU, so while training on one the ranges are taken on trust. It also cuts a
+        # compiled network in pieces; compiled code looks at the ranges itself where it reads a table.
+        return (not self.training or device.type == "cpu") and not torch.compiler.is_compiling()
+
+    def check_tokens(self, tokens: Tensor, at: Tensor | None, record: Record | None = None) -> Tensor:
         """Check the arguments of ``forward``; return the positions wanted, int64 ``[scored]``."""
+        if record is not None:
+            instance("record", record, dict)
         device = next(self.parameters()).device
         if not isinstance(tokens, Tensor) or tokens.ndim != 2:
             got = tuple(tokens.shape) if isinstance(tokens, Tensor) else type(tokens).__name__
@@ -111,9 +130,7 @@ class SequenceModel(nn.Module, ABC):
             raise ValueError("tokens: expected at least one sequence, got none")
         if not 1 <= time <= self.context:
             raise ValueError(f"tokens: expected 1 to {self.context} positions (the context), got {time}")
-        # Reading a value waits for a GPU, so while training on one the ranges are taken on trust. It also cuts a
-        # compiled network in pieces; compiled code looks at the ranges itself where it reads a table.
-        readable = (not self.training or device.type == "cpu") and not torch.compiler.is_compiling()
+        readable = self._readable(device)
         if readable and (int(tokens.min()) < 0 or int(tokens.max()) >= self.vocab):
             raise ValueError(
                 f"tokens: expected ids 0 to {self.vocab - 1}, got {int(tokens.min())} to {int(tokens.max())}"
@@ -148,18 +165,33 @@ class _SquaredReLU(torch.autograd.Function):
 
 
 def squared_relu(x: Tensor) -> Tensor:
-    """``max(x, 0)^2``, the bend in every feed-forward layer here. It can be differentiated once."""
+    """``max(x, 0)^2``, the bend in every feed-forward layer here. It can be differentiated once.
+
+    >>> squared_relu(torch.tensor([-2.0, 3.0]))
+    tensor([0., 9.])
+    """
+    real_tensor("x", x, "[...]")
     out: Tensor = _SquaredReLU.apply(x)
     return out
 
 
 def rms_norm(x: Tensor) -> Tensor:
-    """Scale the last axis to a root mean square of 1."""
+    """Scale the last axis to a root mean square of 1.
+
+    >>> rms_norm(torch.tensor([3.0, 4.0]))
+    tensor([0.8485, 1.1314])
+    """
+    real_tensor("x", x, "[..., features]")
     return functional.rms_norm(x, (x.shape[-1],), eps=1e-6)
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Number of trained parameters; a tied matrix counts once."""
+    """Number of trained parameters; a tied matrix counts once.
+
+    >>> count_parameters(torch.nn.Linear(3, 2))
+    8
+    """
+    instance("model", model, nn.Module)
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
@@ -168,7 +200,7 @@ def check_header_shape(header: Sequence[int] | None) -> tuple[int, int] | None:
     if header is None:
         return None
     if not isinstance(header, tuple | list) or len(header) != 2:
-        raise ValueError(f"header: expected rows and features, got {header!r}")
+        raise ValueError(f"header: expected rows and features, got {shown(header)}")
     rows, features = header
     check_sizes(rows=rows, features=features)
     return rows, features
@@ -178,4 +210,6 @@ def check_sizes(**sizes: int) -> None:
     """Raise a ValueError naming the first size that is not a positive integer."""
     for key, value in sizes.items():
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ValueError(f"{key}: expected a positive integer, got {value!r}")
+            raise ValueError(f"{key}: expected a positive integer, got {shown(value)}")
+        if value > LARGEST:
+            raise ValueError(f"{key}: expected a positive integer of at most {LARGEST}, got {shown(value)}")

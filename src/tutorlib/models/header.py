@@ -10,21 +10,34 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tutorlib.arguments import integer, real_tensor
+from tutorlib.models.base import check_sizes
+
 __all__ = ["ColumnReader", "FlatReader", "RowReader", "log_features"]
 
 SMALLEST = 2.0**-14  # below it a probability counts as this much, so that its logarithm stays a number
 
 
 def log_features(p: Tensor) -> Tensor:
-    """Probabilities ``[..., n]`` beside their logarithms: ``[..., 2 n]``, the latter in nats."""
+    """Probabilities ``[..., n]`` beside their logarithms: ``[..., 2 n]``, the latter in nats.
+
+    >>> log_features(torch.tensor([0.5, 1.0]))
+    tensor([ 0.5000,  1.0000, -0.6931,  0.0000])
+    """
+    real_tensor("p", p, "[..., n]")
     return torch.cat((p, p.clamp(min=SMALLEST).log()), -1)
 
 
 class RowReader(nn.Module):
-    """One vector of the stream for each row: a linear map of its numbers, plus a learned vector for its place."""
+    """One vector of the stream for each row: a linear map of its numbers, plus a learned vector for its place.
+
+    >>> RowReader(rows=5, features=10, width=4)(torch.full((1, 5, 10), 0.2)).shape
+    torch.Size([1, 5, 4])
+    """
 
     def __init__(self, rows: int, features: int, width: int) -> None:
         super().__init__()
+        check_sizes(rows=rows, features=features, width=width)
         self.read = nn.Linear(2 * features, width, bias=False)
         self.place = nn.Embedding(rows, width)
 
@@ -38,11 +51,15 @@ class ColumnReader(nn.Module):
 
     In an HMM that is ``E[:, o]``, how likely each state makes the symbol ``o``. It saves a network the look-up. A token
     that has no column, such as an HMM's states, which are answers and never read, finds zeros.
+
+    >>> ColumnReader(rows=5, first=5, vocab=10, width=4)(torch.full((1, 5, 10), 0.2), torch.tensor([[3, 1]])).shape
+    torch.Size([1, 2, 4])
     """
 
     def __init__(self, rows: int, first: int, vocab: int, width: int) -> None:
         super().__init__()
-        self.first, self.vocab = first, vocab
+        check_sizes(rows=rows, vocab=vocab, width=width)
+        self.first, self.vocab = integer("first", first, 0), vocab
         self.read = nn.Linear(2 * rows, width, bias=False)
 
     def forward(self, header: Tensor, tokens: Tensor) -> Tensor:
@@ -54,10 +71,15 @@ class ColumnReader(nn.Module):
 
 
 class FlatReader(nn.Module):
-    """The whole header as one vector, for networks that have no place to put rows."""
+    """The whole header as one vector, for networks that have no place to put rows.
+
+    >>> FlatReader(rows=5, features=10, width=4)(torch.full((1, 5, 10), 0.2)).shape
+    torch.Size([1, 1, 4])
+    """
 
     def __init__(self, rows: int, features: int, width: int) -> None:
         super().__init__()
+        check_sizes(rows=rows, features=features, width=width)
         self.read = nn.Linear(2 * rows * features, width, bias=False)
 
     def forward(self, header: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Mamba: a linear recurrence whose step size, input and output weights depend on the token (S6).
 
 Each of the ``inner`` channels keeps ``state`` numbers. With input ``x_t`` and step ``dt_t > 0`` (one a channel), and
-weights ``B_t`` and ``C_t`` (shared by the channels), all computed from the token,
+weights ``B_t`` and ``C_t`` (shared by the channels), all computed from the token::
 
     h_t = exp(dt_t A) h_{t-1} + dt_t B_t x_t        forget a little, write
     y_t = C_t h_t + D x_t                           read
@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tutorlib.arguments import finite, real_tensor
 from tutorlib.models.base import Record, check_sizes, rms_norm
 from tutorlib.models.stack import ResidualStack
 
@@ -44,7 +45,24 @@ def selective_scan(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor) -> tu
 
     Returns:
         ``y`` ``[batch, time, inner]`` and the states ``h`` ``[batch, time, inner, state]``.
+
+    Raises:
+        ValueError: if a shape does not fit, a number is not finite, or a step or a rate has the wrong sign.
+
+    >>> one = torch.ones(1, 3, 1)
+    >>> selective_scan(one, one, torch.tensor([[-0.5]]), one, one)[0].squeeze()  # each step keeps exp(-0.5)
+    tensor([1.0000, 1.6065, 1.9744])
     """
+    _check_scan(dt, A, B, C)
+    if real_tensor("x", x, "[batch, time, inner]").shape != dt.shape or x.dtype != dt.dtype:
+        raise ValueError(
+            f"x: expected {list(dt.shape)} in {dt.dtype}, as dt, got {tuple(x.shape)}, {x.dtype}"
+        )
+    finite(x=x)
+    return _selective_scan(x, dt, A, B, C)
+
+
+def _selective_scan(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor) -> tuple[Tensor, Tensor]:
     keep = torch.exp(dt[..., None] * A)  # [batch, time, inner, state]
     write = (dt * x)[..., None] * B[:, :, None]  # [batch, time, inner, state]
     h, states = torch.zeros_like(write[:, 0]), []  # h: [batch, inner, state]
@@ -63,7 +81,18 @@ def transfer_matrix(dt: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
 
     Returns:
         ``[batch, inner, time, time]``.
+
+    >>> one = torch.ones(1, 3, 1)
+    >>> transfer_matrix(one, torch.tensor([[-0.5]]), one, one).squeeze()
+    tensor([[1.0000, 0.0000, 0.0000],
+            [0.6065, 1.0000, 0.0000],
+            [0.3679, 0.6065, 1.0000]])
     """
+    _check_scan(dt, A, B, C)
+    return _transfer_matrix(dt, A, B, C)
+
+
+def _transfer_matrix(dt: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
     clock = dt.cumsum(1).mT  # [batch, inner, time]
     elapsed = (clock[..., :, None] - clock[..., None, :]).clamp(min=0)  # [batch, inner, time, time]
     total = torch.zeros_like(elapsed)  # [batch, inner, time, time]
@@ -73,10 +102,32 @@ def transfer_matrix(dt: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
     return (total * dt.mT[:, :, None, :]).tril()
 
 
+def _check_scan(dt: Tensor, A: Tensor, B: Tensor, C: Tensor) -> None:
+    """Check the shapes, and that the past is forgotten. The layers skip this: there it holds by construction."""
+    batch, time, inner = real_tensor("dt", dt, "[batch, time, inner]").shape
+    state = real_tensor("A", A, "[inner, state]").shape[1]
+    if not dt.numel() or not state:
+        raise ValueError(f"dt and A: expected numbers, got shapes {tuple(dt.shape)} and {tuple(A.shape)}")
+    shapes = {"A": (A, (inner, state)), "B": (B, (batch, time, state)), "C": (C, (batch, time, state))}
+    for name, (x, shape) in shapes.items():
+        if tuple(real_tensor(name, x, "[..., state]").shape) != shape or x.dtype != dt.dtype:
+            raise ValueError(f"{name}: expected {shape} in {dt.dtype}, got {tuple(x.shape)}, {x.dtype}")
+    finite(dt=dt, A=A, B=B, C=C)
+    if not (dt > 0).all():
+        raise ValueError("dt: expected positive steps, got others")
+    if not (A < 0).all():
+        raise ValueError("A: expected negative rates, got others")
+
+
 class CausalConvolution(nn.Conv1d):
-    """Each channel is mixed with its own last ``kernel - 1`` values: ``[batch, time, channels]`` to the same."""
+    """Each channel is mixed with its own last ``kernel - 1`` values: ``[batch, time, channels]`` to the same.
+
+    >>> CausalConvolution(channels=4, kernel=2)(torch.zeros(1, 3, 4)).shape
+    torch.Size([1, 3, 4])
+    """
 
     def __init__(self, channels: int, kernel: int) -> None:
+        check_sizes(channels=channels, kernel=kernel)
         super().__init__(channels, channels, kernel, groups=channels)
 
     def start(self, generator: torch.Generator) -> None:
@@ -88,6 +139,8 @@ class CausalConvolution(nn.Conv1d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Before the first position there are zeros."""
+        if x.shape[-1] != self.in_channels or x.ndim != 3:
+            raise ValueError(f"x: expected [batch, time, {self.in_channels}], got {tuple(x.shape)}")
         past = functional.pad(x.mT, (self.kernel_size[0] - 1, 0))  # [batch, channels, kernel - 1 + time]
         return super().forward(past).mT  # [batch, time, channels]
 
@@ -121,10 +174,10 @@ class MambaBlock(nn.Module):
         step, B, C = self.select(u).split([self.rank, self.state, self.state], -1)  # [batch, time, ...]
         dt = functional.softplus(self.step(step))  # [batch, time, inner]
         A = -torch.exp(self.A_log)  # [inner, state]
-        y, states = selective_scan(u, dt, A, B, C)  # [batch, time, inner], [batch, time, inner, state]
+        y, states = _selective_scan(u, dt, A, B, C)  # [batch, time, inner], [batch, time, inner, state]
         if record is not None:
             record |= {f"{prefix}.input": u, f"{prefix}.dt": dt, f"{prefix}.B": B, f"{prefix}.C": C}
-            record |= {f"{prefix}.state": states, f"{prefix}.transfer": transfer_matrix(dt, A, B, C)}
+            record |= {f"{prefix}.state": states, f"{prefix}.transfer": _transfer_matrix(dt, A, B, C)}
         y = (y + self.D * u) * functional.silu(gate)  # [batch, time, inner]
         if at is not None:
             x, y = x[:, at], y[:, at]  # [batch, scored, width] and [batch, scored, inner]
@@ -153,6 +206,9 @@ class Mamba(ResidualStack):
 
     Raises:
         ValueError: if a size is not a positive integer or the frame does not fit.
+
+    >>> Mamba(vocab=8, context=7)(torch.tensor([[0, 5, 1]])).shape
+    torch.Size([1, 3, 8])
     """
 
     name = "mamba"
@@ -168,7 +224,15 @@ class Mamba(ResidualStack):
         kernel: int = 4,
         **frame: Any,
     ) -> None:
-        check_sizes(width=width, layers=layers, state=state, expand=expand, kernel=kernel)
+        check_sizes(
+            vocab=vocab,
+            context=context,
+            width=width,
+            layers=layers,
+            state=state,
+            expand=expand,
+            kernel=kernel,
+        )
         rank = math.ceil(width / 16)
         blocks = [MambaBlock(width, expand * width, state, kernel, rank) for _ in range(layers)]
         super().__init__(vocab, context, width, blocks, **frame)

@@ -86,6 +86,9 @@ class WindowMLP(Perceptron):
         layers: number of residual blocks.
         header: rows and features of a header of probabilities, which is added to every position as one vector.
         generator: draws the starting weights; seed 0 if None.
+
+    >>> WindowMLP(vocab=8, context=7, window=3)(torch.tensor([[0, 5, 1]])).shape
+    torch.Size([1, 3, 8])
     """
 
     name = "mlp-window"
@@ -116,7 +119,7 @@ class WindowMLP(Perceptron):
         header: Tensor | None = None,
     ) -> Tensor:
         """Logits after each position, or after those in ``at``; see :class:`SequenceModel`."""
-        wanted = self.check_tokens(tokens, at)
+        wanted = self.check_tokens(tokens, at, record)
         padded = functional.pad(tokens, (self.window - 1, 0), value=self.vocab)  # [batch, window - 1 + time]
         seen = padded.unfold(1, self.window, 1)[:, wanted]  # [batch, scored, window]
         lag = torch.arange(self.window, device=tokens.device) * (self.vocab + 1)
@@ -128,7 +131,12 @@ class WindowMLP(Perceptron):
 
 
 class TokenMLP(WindowMLP):
-    """Sees the current token and nothing else: a window of one."""
+    """Sees the current token and nothing else: a window of one.
+
+    >>> model = TokenMLP(vocab=8, context=7)
+    >>> torch.allclose(model(torch.tensor([[0, 5, 1]]))[0, 2], model(torch.tensor([[1]]))[0, 0])  # it sees one token
+    True
+    """
 
     name = "mlp-token"
 
@@ -152,6 +160,9 @@ class PrefixMLP(Perceptron):
     """Sees the whole prefix, flattened into one vector with an empty place for each position to come.
 
     The linear layer on that vector is a running sum of looked-up rows, one table for each position.
+
+    >>> PrefixMLP(vocab=8, context=7)(torch.tensor([[0, 5, 1]])).shape
+    torch.Size([1, 3, 8])
     """
 
     name = "mlp-prefix"
@@ -182,7 +193,7 @@ class PrefixMLP(Perceptron):
         header: Tensor | None = None,
     ) -> Tensor:
         """Logits after each position, or after those in ``at``; see :class:`SequenceModel`."""
-        wanted = self.check_tokens(tokens, at)
+        wanted = self.check_tokens(tokens, at, record)
         place = torch.arange(tokens.shape[1], device=tokens.device) * (self.vocab if self.by_place else 0)
         rows = self.table(tokens + place)  # [batch, time, width]
         return self.trunk(self.with_header(rows.cumsum(1)[:, wanted], tokens, header), record)
@@ -193,6 +204,10 @@ class SumMLP(PrefixMLP):
 
     It shares weights over positions, as attention does, and has no attention. So it is the control for what
     attention adds.
+
+    >>> model = SumMLP(vocab=8, context=7)
+    >>> torch.allclose(model(torch.tensor([[0, 5, 1]]))[0, 2], model(torch.tensor([[5, 1, 0]]))[0, 2])  # a bag
+    True
     """
 
     name = "mlp-sum"

@@ -75,6 +75,9 @@ class LSTM(ResidualStack):
 
     Raises:
         ValueError: if a size is not a positive integer or the frame does not fit.
+
+    >>> LSTM(vocab=8, context=7)(torch.tensor([[0, 5, 1]])).shape
+    torch.Size([1, 3, 8])
     """
 
     name = "lstm"
@@ -90,7 +93,7 @@ class LSTM(ResidualStack):
         **frame: Any,
     ) -> None:
         hidden = width if hidden is None else hidden
-        check_sizes(width=width, layers=layers, hidden=hidden)
+        check_sizes(vocab=vocab, context=context, width=width, layers=layers, hidden=hidden)
         blocks = [RecurrentBlock(self.kind, width, hidden) for _ in range(layers)]
         super().__init__(vocab, context, width, blocks, **frame)
         self.hidden = hidden
@@ -101,7 +104,11 @@ class LSTM(ResidualStack):
 
 
 class GRU(LSTM):
-    """A stack of GRU layers; arguments and errors as for :class:`LSTM`."""
+    """A stack of GRU layers; arguments and errors as for :class:`LSTM`.
+
+    >>> GRU(vocab=8, context=7)(torch.tensor([[0, 5, 1]])).shape
+    torch.Size([1, 3, 8])
+    """
 
     name = "gru"
     kind = nn.GRU

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
+from tutorlib.arguments import shown
 from tutorlib.models.base import Record, SequenceModel, check_header_shape, check_sizes, rms_norm
 from tutorlib.models.header import ColumnReader, RowReader
 
@@ -39,6 +40,9 @@ class ResidualStack(SequenceModel):
 
     Raises:
         ValueError: if an argument does not fit.
+
+    >>> ResidualStack(vocab=8, context=7, width=4, blocks=[])(torch.tensor([[0, 5, 1]])).shape
+    torch.Size([1, 3, 8])
     """
 
     def __init__(
@@ -58,7 +62,7 @@ class ResidualStack(SequenceModel):
         check_sizes(vocab=vocab, context=context, width=width)
         for key, value in (("tied", tied), ("end_norms", end_norms)):
             if not isinstance(value, bool):
-                raise ValueError(f"{key}: expected True or False, got {value!r}")
+                raise ValueError(f"{key}: expected True or False, got {shown(value)}")
         self.header, self.columns, self.end_norms = check_header_shape(header), columns, end_norms
         if columns is not None and self.header is None:
             raise ValueError("columns: expected None, because there is no header to read them in")
@@ -67,8 +71,9 @@ class ResidualStack(SequenceModel):
         self.position = nn.Embedding(context, width) if positions else None
         rows, features = self.header or (0, 0)
         self.rows = RowReader(rows, features, width) if rows else None
-        if columns is not None and not 0 <= columns < features:
-            raise ValueError(f"columns: expected a column from 0 to {features - 1}, got {columns}")
+        whole = isinstance(columns, int) and not isinstance(columns, bool)
+        if columns is not None and not (whole and 0 <= columns < features):
+            raise ValueError(f"columns: expected a column from 0 to {features - 1}, got {shown(columns)}")
         self.reader = ColumnReader(rows, columns, vocab, width) if columns is not None else None
         self.blocks = nn.ModuleList(blocks)
         self.layers = len(self.blocks)
@@ -83,7 +88,7 @@ class ResidualStack(SequenceModel):
         header: Tensor | None = None,
     ) -> Tensor:
         """Logits after each position, or after those in ``at``; see :class:`SequenceModel`."""
-        wanted = self.check_tokens(tokens, at)
+        wanted = self.check_tokens(tokens, at, record)
         x = self._stream(tokens, self.check_header(tokens, header))  # [batch, rows + time, width]
         rows = x.shape[1] - tokens.shape[1]
         asked = None if at is None and not rows else rows + wanted

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tutorlib.arguments import choice
 from tutorlib.models.base import Record, check_header_shape, check_sizes, rms_norm, squared_relu
 from tutorlib.models.stack import ResidualStack
 
@@ -162,6 +163,12 @@ class Transformer(ResidualStack):
     Raises:
         ValueError: if a size is not positive, the heads do not divide the width, ``positions`` is unknown, rotary
             positions meet heads of odd size, or the frame does not fit.
+
+    >>> record = {}
+    >>> Transformer(vocab=8, context=7)(torch.tensor([[0, 5, 1]]), record=record).shape
+    torch.Size([1, 3, 8])
+    >>> record["layer0.attention"].shape
+    torch.Size([1, 1, 3, 3])
     """
 
     name = "transformer"
@@ -177,12 +184,12 @@ class Transformer(ResidualStack):
         positions: str = "none",
         **frame: Any,
     ) -> None:
+        check_sizes(vocab=vocab, context=context, width=width, layers=layers, heads=heads)
         hidden = 4 * width if hidden is None else hidden
-        check_sizes(width=width, layers=layers, heads=heads, hidden=hidden)
+        check_sizes(hidden=hidden)
         if width % heads:
             raise ValueError(f"heads: expected a divisor of the width {width}, got {heads}")
-        if positions not in POSITIONS:
-            raise ValueError(f"positions: expected one of {', '.join(POSITIONS)}, got {positions!r}")
+        choice("positions", positions, POSITIONS)
         if positions == "rotary" and width // heads % 2:
             raise ValueError(f"width: expected heads of even size for rotary positions, got {width // heads}")
         shape = check_header_shape(frame.get("header"))

@@ -30,6 +30,9 @@ class Setting:
         parameters: what every network has, to within a tenth.
         plan: the run, but for the rates and the seed.
         models: by name in ``MODELS``, the arguments that give it this size.
+
+    >>> SETTINGS["recall"].tunnel, len(SETTINGS["recall"].models)
+    ('recall', 9)
     """
 
     tunnel: str
@@ -97,7 +100,11 @@ SETTINGS = {
 
 def sweep_results() -> dict[str, list[dict[str, float]]]:
     """The sweeps that ship: for each pair such as ``hmm-gru``, one entry a combination of
-    rates with its ``kl`` in bits, None where the run diverged."""
+    rates with its ``kl`` in bits, None where the run diverged.
+
+    >>> len(sweep_results()["hmm-gru"])
+    4
+    """
     path = resources.files("tutorlib") / "weights" / "sweeps" / "rates.json"
     results: dict[str, list[dict[str, float]]] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     return results

@@ -26,6 +26,11 @@ class Recipe:
         model: name in ``MODELS``; ``model_config`` are its arguments besides ``vocab`` and ``context``.
         plan: the training run; its seed also draws the starting weights.
         snapshots: steps at which the weights are kept as they go by, multiples of 10; see :mod:`tutorlib.snapshots`.
+
+    >>> from tutorlib.recipes import RECIPES
+    >>> model, tunnel = RECIPES["bijection-v8"].build()
+    >>> model.name, tunnel.symbols
+    ('transformer', 8)
     """
 
     tunnel: str
@@ -61,6 +66,10 @@ def changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:
 
     Raises:
         ValueError: if a change has another form or names nothing that a plan has.
+
+    >>> from tutorlib.recipes import RECIPES
+    >>> changed(RECIPES["bijection-v8"], ["plan.steps=500"]).plan.steps
+    500
     """
     parts: dict[str, dict[str, Any]] = {"tunnel": {}, "model": {}, "plan": {}}
     for change in changes:

@@ -24,6 +24,9 @@ class Group:
         name: what their names share.
         names: of the checkpoints, in the order of their seeds.
         points: the same, loaded.
+
+    >>> [group.names for group in grouped(["bijection-gru-seed1", "bijection-gru-seed0"])]
+    [('bijection-gru-seed0', 'bijection-gru-seed1')]
     """
 
     name: str
@@ -43,6 +46,9 @@ def grouped(names: Sequence[str | Path]) -> list[Group]:
         CheckpointError: if one is missing or damaged.
         ValueError: if there is none, two have one name, a set has two networks or two tunnels, or a checkpoint was
             trained or measured on a seed that the scorecard draws its sequences from.
+
+    >>> [group.name for group in grouped(["bijection-gru-seed1", "bijection-gru-seed0", "bijection-v8"])]
+    ['bijection-gru', 'bijection-v8']
     """
     if not names:
         raise ValueError("names: expected at least one checkpoint, got none")

@@ -33,6 +33,9 @@ class Need:
         longer: whether they must have been asked on longer sequences than in training.
         seeds: the smallest number of training runs; more than one for comparisons between kinds of networks, because
             such sets are trained with equal budgets.
+
+    >>> print(Need("bijection", "lstm", seeds=3))
+    LSTM on Bijection, trained with 3 seeds or more
     """
 
     tunnel: str
@@ -63,6 +66,10 @@ class Evidence:
     Attributes:
         rows: for each need of the claim the rows that fit it, at least one.
         ladders: of the scorecard.
+
+    >>> row = {"measures": {"entropy_error": {"mean": 0.01}}}
+    >>> Evidence({"LSTM": [row]}, []).best("LSTM") is row
+    True
     """
 
     rows: Mapping[str, list[Row]]
@@ -80,7 +87,11 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Finding:
-    """A verdict, what it rests on in words, and numbers that the reason may name."""
+    """A verdict, what it rests on in words, and numbers that the reason may name.
+
+    >>> Finding(HOLDS, "MAE 0.01").verdict
+    'holds'
+    """
 
     verdict: str
     here: str
@@ -95,6 +106,9 @@ class Rule:
         words: the same rule for a reader.
         decide: the rule.
         verdicts: those that it can give.
+
+    >>> Rule("Always holds.", lambda evidence: Finding(HOLDS, "nothing")).verdicts
+    ('holds', 'holds in part', 'does not hold here')
     """
 
     words: str
@@ -116,6 +130,10 @@ class Claim:
         rule: how it is judged.
         reasons: for each verdict of the rule why, or why the numbers differ. ``{name}`` is filled in from
             the finding.
+
+    >>> rule = Rule("Always holds.", lambda evidence: Finding(HOLDS, "nothing"), (HOLDS,))
+    >>> Claim("x", "exact", "0.007", "v1", {}, rule, {HOLDS: "So it is."}).key
+    'x'
     """
 
     key: str
@@ -141,6 +159,11 @@ def judge(claim: Claim, card: Mapping[str, Any]) -> dict[str, str]:
 
     Returns:
         ``key``, ``claim``, ``paper``, ``version``, ``rule``, ``here``, ``verdict`` and ``reason``.
+
+    >>> rule = Rule("Always holds.", lambda evidence: Finding(HOLDS, "nothing"), (HOLDS,))
+    >>> claim = Claim("x", "exact", "0.007", "v1", {}, rule, {HOLDS: "So it is."})
+    >>> judge(claim, {"rows": [], "ladders": []})["reason"]
+    'So it is.'
     """
     rows, missing = gather(claim, card["rows"])
     if missing:

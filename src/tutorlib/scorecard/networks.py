@@ -32,7 +32,11 @@ TARGETS = {
 
 
 def networks(card: Facts) -> list[str]:
-    """Markdown of the sections, one a tunnel, in the order of the rows."""
+    """Markdown of the sections, one a tunnel, in the order of the rows.
+
+    >>> networks({"rows": []})
+    ['## The networks']
+    """
     tunnels: list[dict[str, Any]] = []
     for row in card["rows"]:
         if row["tunnel"] not in tunnels:
@@ -56,6 +60,9 @@ def title(tunnel: Facts, tunnels: Sequence[Facts]) -> str:
     Args:
         tunnel: its configuration with its ``name``.
         tunnels: all of those on the scorecard.
+
+    >>> title({"name": "bijection", "symbols": 8, "pairs": None, "replacement": False}, [])
+    'Bijection, symbols 8, pairs None'
     """
     kind = TUNNELS[tunnel["name"]]
     others = [other for other in tunnels if other["name"] == tunnel["name"]] + [kind().config()]

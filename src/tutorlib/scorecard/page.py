@@ -20,6 +20,11 @@ def page(card: Facts) -> str:
 
     Args:
         card: what :func:`~tutorlib.scorecard.writing.measure_all` returned, or the JSON that was written of it.
+
+    >>> claim = dict.fromkeys(("key", "claim", "paper", "version", "here", "reason", "rule"), "x")
+    >>> card = {"sequences": 8, "rows": [], "claims": [claim | {"verdict": "holds"}]}
+    >>> page(card).splitlines()[2]
+    '# Scorecard'
     """
     parts = [*_head(card), *_reading(card["rows"]), *_claims(card["claims"]), *networks(card)]
     return "\n\n".join(parts) + "\n"

@@ -57,6 +57,11 @@ def measure_rows(
 
     Returns:
         JSON-ready ``{"rows": [...], "ladders": [...]}``; see the rows' keys in ``book/scorecard.json``.
+
+    >>> from tutorlib.scorecard import grouped
+    >>> rows = measure_rows(grouped(["bijection-v8"]), sequences=8)["rows"]
+    >>> rows[0]["name"], rows[0]["parameters"]
+    ('bijection-v8', 12800)
     """
     ladders = Ladders(sequences)
     rows = []
@@ -234,7 +239,11 @@ def _spread(found: Sequence[Evaluation], measure: str) -> Facts:
 
 
 def number(value: float) -> float | str:
-    """Four digits, and 0 below ``FLOOR``, so that another processor writes the same; infinity is ``"inf"``."""
+    """Four digits, and 0 below ``FLOOR``, so that another processor writes the same; infinity is ``"inf"``.
+
+    >>> number(0.123456), number(1e-9), number(float("inf"))
+    (0.1235, 0.0, 'inf')
+    """
     if math.isinf(value):
         return "inf"  # JSON has no infinity
     return float(f"{value:.4g}") if abs(value) >= FLOOR else 0.0

@@ -35,12 +35,20 @@ STYLE = (
 
 
 def cell(words: object) -> str:
-    """Text as HTML."""
+    """Text as HTML.
+
+    >>> cell("KL < 0.1")
+    'KL &lt; 0.1'
+    """
     return escape(str(words))
 
 
 def measured(spread: Mapping[str, Any] | None, runs: bool = False) -> str:
-    """A mean over its interval and, if ``runs``, the lowest and the highest of several; a dash if there is none."""
+    """A mean over its interval and, if ``runs``, the lowest and the highest of several; a dash if there is none.
+
+    >>> measured({"mean": 0.0123, "low": 0.012, "high": 0.0126})
+    '0.0123 <span class="interval">[0.0120, 0.0126]</span>'
+    """
     if spread is None:
         return "–"
     lines = [text.ends(spread)]

@@ -6,14 +6,18 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["ends", "mean", "percent", "short", "spread"]
+__all__ = ["about", "ends", "mean", "percent", "short", "spread"]
 
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SMALL = 1e-3  # below, numbers are written with a power of ten
 
 
 def short(value: float | str) -> str:
-    """``0.0123``, ``6.02·10⁻⁵``, ``18.9``, ``0``, ``infinite``."""
+    """``0.0123``, ``6.02·10⁻⁵``, ``18.9``, ``0``, ``infinite``.
+
+    >>> short(0.01234), short(6.02e-5), short("inf")
+    ('0.0123', '6.02·10⁻⁵', 'infinite')
+    """
     x = float(value)
     if math.isinf(x):
         return "infinite"
@@ -22,17 +26,29 @@ def short(value: float | str) -> str:
 
 
 def percent(share: float) -> str:
-    """``99.9 %``."""
+    """``99.9 %``.
+
+    >>> percent(0.999)
+    '99.9 %'
+    """
     return f"{100 * share:.4g} %"
 
 
 def mean(spread: Mapping[str, Any]) -> str:
-    """The mean of a measured spread."""
+    """The mean of a measured spread.
+
+    >>> mean({"mean": 0.0123})
+    '0.0123'
+    """
     return short(spread["mean"])
 
 
 def ends(spread: Mapping[str, Any]) -> str:
-    """Its interval, ``[0.0120, 0.0126]`` or ``[5.89, 6.13]·10⁻⁵``, in the unit of its mean."""
+    """Its interval, ``[0.0120, 0.0126]`` or ``[5.89, 6.13]·10⁻⁵``, in the unit of its mean.
+
+    >>> ends({"mean": 0.0123, "low": 0.012, "high": 0.0126})
+    '[0.0120, 0.0126]'
+    """
     low, middle, high = (float(spread[key]) for key in ("low", "mean", "high"))
     if math.isinf(middle):
         return "[" + ", ".join(short(x) for x in (low, high)) + "]"
@@ -41,12 +57,32 @@ def ends(spread: Mapping[str, Any]) -> str:
 
 
 def spread(found: Mapping[str, Any]) -> str:
-    """Mean, interval and, for several runs, the lowest and the highest."""
+    """Mean, interval and, for several runs, the lowest and the highest.
+
+    >>> spread({"mean": 0.0123, "low": 0.012, "high": 0.0126})
+    '0.0123 [0.0120, 0.0126]'
+    """
     text = f"{mean(found)} {ends(found)}"
     if "runs" in found:
         runs = [float(x) for x in found["runs"]]
         text += f", {len(runs)} seeds from {short(min(runs))} to {short(max(runs))}"
     return text
+
+
+def about(row: Mapping[str, Any], measure: str = "entropy_error") -> str:
+    """A measure of a row with its interval, and whose it is.
+
+    >>> row = {"core_seconds": 600, "checkpoints": ["a"], "name": "gru", "parameters": 40000}
+    >>> row["measures"] = {"kl": {"mean": 0.0123, "low": 0.012, "high": 0.0126}}
+    >>> about(row, "kl")
+    '0.0123 [0.0120, 0.0126] (gru, 40,000 parameters, 600 core-seconds)'
+    """
+    seconds = row["core_seconds"]
+    runs = len(row["checkpoints"])
+    budget = (
+        "" if seconds is None else f", {seconds / runs:,.0f} core-seconds" + (" a run" if runs > 1 else "")
+    )
+    return f"{spread(row['measures'][measure])} ({row['name']}, {row['parameters']:,} parameters{budget})"
 
 
 def _power(x: float) -> int:

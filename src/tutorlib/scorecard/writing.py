@@ -36,6 +36,9 @@ def measure_all(
     Raises:
         CheckpointError: if a checkpoint is missing or damaged.
         ValueError: if an argument does not fit; see :func:`~tutorlib.scorecard.groups.grouped`.
+
+    >>> [row["name"] for row in measure_all(["bijection-v8"], sequences=8)["rows"]]
+    ['bijection-v8']
     """
     if sequences < 1:
         raise ValueError(f"sequences: expected a positive integer, got {sequences}")
@@ -45,7 +48,14 @@ def measure_all(
 
 
 def write(card: dict[str, Any], folder: Path) -> list[Path]:
-    """Write ``scorecard.json`` and ``scorecard.md`` into a folder; each appears whole or not at all."""
+    """Write ``scorecard.json`` and ``scorecard.md`` into a folder; each appears whole or not at all.
+
+    >>> from pathlib import Path
+    >>> claim = dict.fromkeys(("key", "claim", "paper", "version", "here", "reason", "rule"), "x")
+    >>> card = {"sequences": 8, "rows": [], "claims": [claim | {"verdict": "holds"}]}
+    >>> [path.name for path in write(card, Path("book"))]
+    ['scorecard.json', 'scorecard.md']
+    """
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(card, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     paths = []

@@ -26,6 +26,12 @@ def forward_pass(model: SequenceModel, plan: TrainingPlan, device: torch.device)
     Raises:
         ValueError: if the device has no autocast in the plan's precision, or nothing here can compile; the second
             may be noticed only when the function is first called.
+
+    >>> from tutorlib.models import TokenMLP
+    >>> from tutorlib.training import TrainingPlan
+    >>> forward = forward_pass(TokenMLP(6, 5), TrainingPlan(precision="bfloat16"), torch.device("cpu"))
+    >>> forward(torch.tensor([[0, 4, 1]]), torch.tensor([0, 2]), None).dtype
+    torch.float32
     """
     call = _compiled(model, plan, device) if plan.compile else _plain(model)
     if plan.precision == "float32":

@@ -25,7 +25,11 @@ __all__ = ["best_device", "train", "usable_device"]
 
 
 def best_device() -> torch.device:
-    """A GPU if there is one, else the CPU."""
+    """A GPU if there is one, else the CPU.
+
+    >>> best_device().type in ("cpu", "cuda", "mps")
+    True
+    """
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
@@ -36,6 +40,9 @@ def usable_device(device: torch.device | str) -> torch.device:
 
     Raises:
         ValueError: if there is no such device here.
+
+    >>> usable_device("cpu")
+    device(type='cpu')
     """
     try:
         chosen = own_device(torch.device(device))
@@ -86,6 +93,13 @@ def train(
         TeamError: if one of several processes has ended.
         SaveError: if the state cannot be written, for example on a full disk. The old state stays. All four are
             ValueErrors too.
+
+    >>> from tutorlib.models import TokenMLP
+    >>> from tutorlib.training import TrainingPlan
+    >>> from tutorlib.tunnels import Bijection
+    >>> run = train(TokenMLP(6, 5), Bijection(3), TrainingPlan(steps=20), log_every=10)
+    >>> [entry["step"] for entry in run.history]
+    [10, 20]
     """
     if save_every < 1 or log_every < 1:
         raise ValueError(f"save_every and log_every: expected at least 1, got {save_every} and {log_every}")

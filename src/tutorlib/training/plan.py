@@ -14,7 +14,11 @@ LATER = ("precision", "compile", "targets")  # options that plans written before
 
 
 class DivergedError(ValueError):
-    """The loss is no longer a number."""
+    """The loss is no longer a number.
+
+    >>> issubclass(DivergedError, ValueError)
+    True
+    """
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,9 @@ class TrainingPlan:
         targets: what the loss compares with. ``"sampled"``: the drawn answers, as in language modelling. ``"one-step"``:
             an HMM's law of the state given the true state before it. ``"exact"``: the exact posterior itself, so that
             the network is told the answer and only has to find a way to compute it.
+
+    >>> TrainingPlan(steps=100, batch=(8, 16)).batch_at(60)  # the second half has larger batches
+    16
     """
 
     steps: int = 2000
@@ -110,6 +117,9 @@ class TrainingRun:
         average: running average of the weights by name, if the plan asked for one.
         seconds: wall time spent in steps, over all resumptions.
         core_seconds: processor time of the same steps, summed over threads.
+
+    >>> TrainingRun(TrainingPlan(steps=100)).history
+    []
     """
 
     plan: TrainingPlan
@@ -120,7 +130,11 @@ class TrainingRun:
 
 
 def learning_rate_scale(plan: TrainingPlan, step: int) -> float:
-    """Share of the full learning rate at ``step``: a ramp up, a plateau, a line down to 0 at the end."""
+    """Share of the full learning rate at ``step``: a ramp up, a plateau, a line down to 0 at the end.
+
+    >>> [round(learning_rate_scale(TrainingPlan(steps=100, warmup=9), step), 2) for step in (0, 9, 50, 99)]
+    [0.1, 1.0, 1.0, 0.02]
+    """
     rising = (step + 1) / (plan.warmup + 1)
     left = plan.steps - step
     falling = left / (plan.decay * plan.steps) if plan.decay else 1.0

@@ -27,6 +27,14 @@ class StateStore:
 
     Only the main process reads and writes; it passes on what it read. Whatever is on disk is finite: a state with a
     number that is none is never written.
+
+    >>> import os
+    >>> from tutorlib.models import TokenMLP
+    >>> from tutorlib.training import TrainingPlan, train
+    >>> from tutorlib.tunnels import Bijection
+    >>> run = train(TokenMLP(6, 5), Bijection(3), TrainingPlan(steps=5), folder="runs/mine")  # it keeps a StateStore
+    >>> sorted(os.listdir("runs/mine"))
+    ['log.jsonl', 'state.pt']
     """
 
     def __init__(

@@ -33,6 +33,9 @@ class Setting:
     Attributes:
         rates: value by name of the rate.
         kl: KL(exact || model) in bits on fresh sequences, one a seed; infinite where the run diverged.
+
+    >>> Setting({"matrix_rate": 0.03}, kl=(0.1, 0.3)).mean
+    0.2
     """
 
     rates: dict[str, float]
@@ -56,6 +59,9 @@ class Sweep:
     Attributes:
         grid: the values tried, by name of the rate.
         settings: every combination, the lowest mean KL first.
+
+    >>> Sweep({"matrix_rate": (0.01, 0.03)}, [Setting({"matrix_rate": 0.03}, (0.1,))]).edges()
+    ['matrix_rate: the best value, 0.03, is the largest tried; try larger ones too']
     """
 
     grid: dict[str, tuple[float, ...]]
@@ -133,6 +139,14 @@ def sweep(
 
     Raises:
         ValueError: if a name, a value or a seed is not as expected, or as for :func:`train`.
+
+    >>> from tutorlib.recipes import RECIPES, changed
+    >>> from dataclasses import replace
+    >>> recipe = changed(RECIPES["bijection-v8"], ["plan.steps=5", "plan.batch=4"])
+    >>> found = sweep(lambda plan: replace(recipe, plan=plan).build(), recipe.plan, {"matrix_rate": [0.01, 0.03]}, [0],
+    ...               folder="runs/sweep", sequences=8, generator=torch.Generator().manual_seed(0))
+    >>> len(found.settings)
+    2
     """
     grid = {name: tuple(values) for name, values in rates.items()}
     if not grid or not grid.keys() <= set(RATES):

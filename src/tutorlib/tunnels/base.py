@@ -10,6 +10,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from tutorlib.arguments import instance, integer, shown
+
 __all__ = ["COARSE", "Batch", "Predictor", "TaskTunnel", "Tunnel"]
 
 COARSE = (*range(1, 9), 12, 16, 24, 32, 48, 64)  # the rungs of a long ladder
@@ -26,6 +28,9 @@ class Batch:
             ``header_shape``; None where the tokens say everything.
         tasks: what was drawn for each sequence and then hidden, ``[batch, ...]``. Only references that are
             named after it read it ("knows the task"); no model and no exact posterior does.
+
+    >>> len(Batch(tokens=torch.tensor([[0, 5, 1]]), targets=torch.tensor([[5, 6]])))
+    1
     """
 
     tokens: Tensor
@@ -53,6 +58,10 @@ class Tunnel(ABC):
         coarse_ladder: whether the ladder has the windows in ``COARSE`` only, not every one.
         header_shape: rows and features of ``Batch.header``, or None. The rows come on top of ``length``.
         steps_argument: the argument that says how many steps a sequence has; None if there is no such one.
+
+    >>> from tutorlib.tunnels import Mess3
+    >>> isinstance(Mess3(), Tunnel)
+    True
     """
 
     name: str
@@ -110,6 +119,7 @@ class Tunnel(ABC):
 
     def uniform(self, batch: Batch) -> Tensor:
         """The observer who knows the alphabet and nothing else, float64 ``[batch, scored, vocab]``."""
+        self._check(batch)
         p = torch.zeros(self.vocab, dtype=torch.float64, device=batch.tokens.device)  # [vocab]
         p[self.answers.to(p.device)] = 1.0 / len(self.answers)
         return p.expand(len(batch), len(self.scored), self.vocab)
@@ -163,7 +173,10 @@ class Tunnel(ABC):
 
     def _check(self, batch: Batch) -> None:
         """Raise a ValueError unless tokens and targets have this tunnel's shapes and dtype."""
-        tokens, targets = batch.tokens, batch.targets
+        tokens, targets = instance("batch", batch, Batch).tokens, batch.targets
+        for name, ids in (("tokens", tokens), ("targets", targets)):
+            if not isinstance(ids, Tensor):
+                raise ValueError(f"{name}: expected a tensor of ids, got {shown(ids)}")
         if tokens.ndim != 2 or tokens.shape[1] != self.length:
             raise ValueError(f"tokens: expected [batch, {self.length}], got {tuple(tokens.shape)}")
         if tuple(targets.shape) != (len(batch), len(self.scored)):
@@ -180,9 +193,15 @@ class TaskTunnel(Tunnel):
 
     Attributes:
         shows_task: whether the sequence states its task outright, so that no belief about it is needed.
+        task_shape: the shape of one task.
+
+    >>> from tutorlib.tunnels import Coin
+    >>> isinstance(Coin(4), TaskTunnel), Coin(4).sample_tasks(3, torch.Generator().manual_seed(0)).shape
+    (True, torch.Size([3]))
     """
 
     shows_task: bool = False
+    task_shape: tuple[int, ...]
 
     @abstractmethod
     def sample_tasks(self, count: int, generator: torch.Generator) -> Tensor:
@@ -206,12 +225,30 @@ class TaskTunnel(Tunnel):
 
     def oracle(self, batch: Batch) -> Tensor:
         """Predictive of an observer who was told what was drawn, float64 ``[batch, scored, vocab]``."""
-        if batch.tasks is None:
+        tasks = instance("batch", batch, Batch).tasks
+        if tasks is None:
             raise ValueError(f"tasks: expected a batch as {self.name}.sample draws it, got one without tasks")
-        return self.known(batch.tasks, batch)
+        return self.known(tasks, batch)
 
     def sample(self, batch: int, generator: torch.Generator) -> Batch:
         """Draw ``batch`` tasks and a sequence for each, on the generator's device."""
-        if not isinstance(batch, int) or batch < 1:
-            raise ValueError(f"batch: expected a positive integer, got {batch!r}")
-        return self.sample_given(self.sample_tasks(batch, generator), generator)
+        count = integer("batch", batch, 1)
+        return self.sample_given(self.sample_tasks(count, generator), generator)
+
+    def _check_tasks(self, tasks: Tensor, batch: Batch | None = None) -> None:
+        """Raise a ValueError unless the tasks are ``[count, *task_shape]``; beside a batch, one each or one for all."""
+        axes = 1 + len(self.task_shape)
+        expected = (
+            f"a tensor [{'count' if batch is None else '..., batch'}, {', '.join(map(str, self.task_shape))}]"
+        )
+        fits = isinstance(tasks, Tensor) and tasks.ndim >= axes and (batch is not None or tasks.ndim == axes)
+        if not fits or tuple(tasks.shape[tasks.ndim - axes + 1 :]) != self.task_shape:
+            raise ValueError(f"tasks: expected {expected}, got {shown(tasks)}")
+        if batch is not None and tasks.shape[-axes] not in (1, len(batch)):
+            raise ValueError(
+                f"tasks: expected one for each of {len(batch)} sequences, got {tasks.shape[-axes]}"
+            )
+        self._check_task_values(tasks)
+
+    def _check_task_values(self, tasks: Tensor) -> None:
+        """Raise a ValueError that names the tasks unless the prior can draw their numbers."""

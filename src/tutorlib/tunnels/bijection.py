@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tutorlib.arguments import device_of, integer, shown
 from tutorlib.tunnels.base import Batch, Predictor, TaskTunnel
-from tutorlib.tunnels.draws import permutations, recent, reordered
+from tutorlib.tunnels.draws import check_permutations, permutations, recent, reordered
 
 __all__ = ["Bijection"]
 
@@ -31,6 +32,16 @@ class Bijection(TaskTunnel):
 
     Raises:
         ValueError: if ``symbols < 2``, or ``pairs`` does not fit.
+
+    >>> tunnel = Bijection(4)
+    >>> batch = tunnel.sample(1, torch.Generator().manual_seed(0))
+    >>> batch.tokens
+    tensor([[0, 6, 2, 4, 1, 7, 3]])
+    >>> tunnel.exact(batch)[0, :, 4:]
+    tensor([[0.2500, 0.2500, 0.2500, 0.2500],
+            [0.3333, 0.3333, 0.0000, 0.3333],
+            [0.0000, 0.5000, 0.0000, 0.5000],
+            [0.0000, 1.0000, 0.0000, 0.0000]], dtype=torch.float64)
     """
 
     name = "bijection"
@@ -38,15 +49,15 @@ class Bijection(TaskTunnel):
     steps_argument = "pairs"
 
     def __init__(self, symbols: int = 20, pairs: int | None = None, replacement: bool = False) -> None:
-        if not isinstance(symbols, int) or symbols < 2:
-            raise ValueError(f"symbols: expected an integer of at least 2, got {symbols!r}")
-        pairs = symbols if pairs is None else pairs
-        most = float("inf") if replacement else symbols
-        if not isinstance(pairs, int) or not 1 <= pairs <= most:
-            limit = "at least 1" if replacement else f"from 1 to {symbols} (keys come without replacement)"
-            raise ValueError(f"pairs: expected an integer {limit}, got {pairs!r}")
+        if not isinstance(replacement, bool):
+            raise ValueError(f"replacement: expected True or False, got {shown(replacement)}")
+        symbols = integer("symbols", symbols, 2)
+        pairs = integer("pairs", symbols if pairs is None else pairs, 1)
+        if not replacement and pairs > symbols:
+            limit = f"from 1 to {symbols} (keys come without replacement)"
+            raise ValueError(f"pairs: expected an integer {limit}, got {pairs}")
         self.symbols, self.pairs, self.replacement = symbols, pairs, replacement
-        self.vocab = 2 * symbols
+        self.vocab, self.task_shape = 2 * symbols, (symbols,)
         self.length = 2 * pairs - 1
         self.scored = torch.arange(0, self.length, 2)  # [pairs]
         self.answers = torch.arange(symbols, 2 * symbols)  # [symbols]
@@ -54,11 +65,12 @@ class Bijection(TaskTunnel):
 
     def sample_tasks(self, count: int, generator: torch.Generator) -> Tensor:
         """Draw ``count`` uniform bijections, int64 ``[count, symbols]``: the value of key i, counted from 0."""
-        return permutations(count, self.symbols, generator)
+        return permutations(integer("count", count, 1), self.symbols, generator)
 
     def sample_given(self, tasks: Tensor, generator: torch.Generator) -> Batch:
         """Draw the order in which the keys of each bijection are asked."""
-        batch, device = len(tasks), generator.device
+        self._check_tasks(tasks)
+        batch, device = len(tasks), device_of(generator)
         if self.replacement:
             keys = torch.randint(self.symbols, (batch, self.pairs), generator=generator, device=device)
         else:
@@ -70,6 +82,7 @@ class Bijection(TaskTunnel):
     def known(self, tasks: Tensor, batch: Batch) -> Tensor:
         """All weight on the value that the bijection gives to the key asked."""
         keys, _ = self._pairs(batch)  # [batch, pairs]
+        self._check_tasks(tasks, batch)
         table = functional.one_hot(tasks, self.symbols).double()  # [..., batch, symbols, symbols]
         answer = functional.one_hot(keys, self.symbols).double() @ table  # [..., batch, pairs, symbols]
         return functional.pad(answer, (self.symbols, 0))
@@ -84,11 +97,14 @@ class Bijection(TaskTunnel):
         seen = recent(self.pairs, steps, keys.device)  # [pairs, pairs]
         is_value = functional.one_hot(values - self.symbols, self.symbols).double()  # [batch, pairs, symbols]
         used = (seen @ is_value).clamp(max=1)  # [batch, pairs, symbols]: values ruled out
-        same_key = (keys[:, :, None] == keys[:, None, :]) & (seen > 0)  # [batch, pairs, pairs]
-        known = (same_key.double() @ is_value).clamp(max=1)  # [batch, pairs, symbols]: the value, if known
         left = 1 - used
-        free = left / left.sum(-1, keepdim=True).clamp(min=1)  # [batch, pairs, symbols]
-        answer = torch.where(known.sum(-1, keepdim=True) > 0, known, free)
+        answer = left / left.sum(-1, keepdim=True).clamp(min=1)  # [batch, pairs, symbols]
+        if self.replacement:  # only then can a key come back
+            same_key = (keys[:, :, None] == keys[:, None, :]) & (seen > 0)  # [batch, pairs, pairs]
+            known = (same_key.double() @ is_value).clamp(
+                max=1
+            )  # [batch, pairs, symbols]: the value, if known
+            answer = torch.where(known.sum(-1, keepdim=True) > 0, known, answer)
         return functional.pad(answer, (self.symbols, 0))  # [batch, pairs, vocab]: keys are never an answer
 
     def shuffle_past(self, batch: Batch, generator: torch.Generator) -> Batch:
@@ -112,6 +128,9 @@ class Bijection(TaskTunnel):
 
         It reads nothing but the position, so its entropy error is 0 while half its mass is on used values.
         """
+        self._check(batch)
+        if self.replacement:
+            raise ValueError("position_lookup: holds without replacement only")
         allowed = torch.arange(self.symbols)[None, :] < (self.symbols - torch.arange(self.pairs))[:, None]
         p = allowed.double() / allowed.sum(-1, keepdim=True)  # [pairs, symbols]
         p = functional.pad(p, (self.symbols, 0)).to(batch.tokens.device)  # [pairs, vocab]
@@ -125,6 +144,9 @@ class Bijection(TaskTunnel):
     def config(self) -> dict[str, object]:
         """The arguments that build this tunnel again."""
         return {"symbols": self.symbols, "pairs": self.pairs, "replacement": self.replacement}
+
+    def _check_task_values(self, tasks: Tensor) -> None:
+        check_permutations("tasks", tasks, self.symbols)
 
     def _pairs(self, batch: Batch) -> tuple[Tensor, Tensor]:
         self._check(batch)

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tutorlib.arguments import device_of, integer, positive, shown
 from tutorlib.bayes import beta_bernoulli
 from tutorlib.tunnels.base import Batch, Predictor, TaskTunnel
-from tutorlib.tunnels.draws import dirichlet, ids_between, integer, positive, recent, reordered
+from tutorlib.tunnels.draws import dirichlet, ids_between, recent, reordered
 
 __all__ = ["Coin"]
 
@@ -35,6 +36,11 @@ class Coin(TaskTunnel):
 
     Raises:
         ValueError: if ``tosses < 1`` or a weight is not positive.
+
+    >>> tunnel = Coin(4)
+    >>> batch = tunnel.sample(1, torch.Generator().manual_seed(0))
+    >>> batch.tokens[0], tunnel.exact(batch)[0, :, 1]
+    (tensor([2, 1, 1, 1]), tensor([0.5000, 0.6667, 0.7500, 0.8000], dtype=torch.float64))
     """
 
     name = "coin"
@@ -47,11 +53,13 @@ class Coin(TaskTunnel):
     ) -> None:
         self.tosses = integer("tosses", tosses, 1)
         self.prior = (positive("a", a), positive("b", b))
-        if sampled_from is not None and (isinstance(sampled_from, str) or len(sampled_from) != 2):
-            raise ValueError(f"sampled_from: expected two positive numbers, got {sampled_from!r}")
+        if sampled_from is not None and (
+            not isinstance(sampled_from, tuple | list) or len(sampled_from) != 2
+        ):
+            raise ValueError(f"sampled_from: expected two positive numbers, got {shown(sampled_from)}")
         a_, b_ = self.prior if sampled_from is None else sampled_from
         self.sampling_law = (positive("sampled_from", a_), positive("sampled_from", b_))
-        self.vocab, self.length = 3, tosses
+        self.vocab, self.length, self.task_shape = 3, tosses, ()
         self.scored = torch.arange(tosses)  # [tosses]
         self.answers = torch.arange(2)
         self.max_window = max(tosses - 1, 1)
@@ -63,11 +71,13 @@ class Coin(TaskTunnel):
 
     def sample_tasks(self, count: int, generator: torch.Generator) -> Tensor:
         """Draw the chance of heads of ``count`` coins, float64 ``[count]``."""
-        return dirichlet(torch.tensor(self.sampling_law).expand(count, 2), generator)[:, 0]
+        law = torch.tensor(self.sampling_law).expand(integer("count", count, 1), 2)  # [count, 2]
+        return dirichlet(law, generator)[:, 0]
 
     def sample_given(self, tasks: Tensor, generator: torch.Generator) -> Batch:
         """Toss each of the coins."""
-        shape, device = (len(tasks), self.tosses), generator.device
+        self._check_tasks(tasks)
+        shape, device = (len(tasks), self.tosses), device_of(generator)
         u = torch.rand(shape, generator=generator, device=device, dtype=tasks.dtype)
         tosses = (u < tasks[:, None]).long()  # [batch, tosses]
         return Batch(functional.pad(tosses[:, :-1], (1, 0), value=START), tosses, tasks=tasks)
@@ -75,6 +85,7 @@ class Coin(TaskTunnel):
     def known(self, tasks: Tensor, batch: Batch) -> Tensor:
         """The bias itself, whatever was seen."""
         self._shown(batch)
+        self._check_tasks(tasks, batch)
         heads = tasks.expand(*tasks.shape[:-1], len(batch))  # [..., batch]
         return self._answer(heads[..., None].expand(*heads.shape, self.tosses))
 
@@ -109,6 +120,10 @@ class Coin(TaskTunnel):
         """The arguments that build this tunnel again."""
         (a, b), law = self.prior, list(self.sampling_law) if self.misspecified else None
         return {"tosses": self.tosses, "a": a, "b": b, "sampled_from": law}
+
+    def _check_task_values(self, tasks: Tensor) -> None:
+        if not tasks.is_floating_point() or not ((tasks >= 0) & (tasks <= 1)).all():
+            raise ValueError("tasks: expected probabilities of heads, 0 to 1, got others")
 
     def _shown(self, batch: Batch) -> Tensor:
         self._check(batch)

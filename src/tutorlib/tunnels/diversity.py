@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tutorlib.arguments import device_of, integer, seed_number, shown
 from tutorlib.tunnels.base import Batch, Predictor, TaskTunnel
-from tutorlib.tunnels.draws import integer, recent
+from tutorlib.tunnels.draws import ids_between, recent
 
 __all__ = ["Diversity"]
 
@@ -39,6 +40,12 @@ class Diversity(TaskTunnel):
 
     Raises:
         ValueError: if there is no such tunnel, or it draws no tasks.
+
+    >>> tunnel = Diversity("coin", {"tosses": 30}, tasks=2)
+    >>> tunnel.fixed  # the only two coins there are
+    tensor([0.6705, 0.4875], dtype=torch.float64)
+    >>> tunnel.exact(tunnel.sample(1, torch.Generator().manual_seed(0)))[0, -1, 1]
+    tensor(0.6631, dtype=torch.float64)
     """
 
     name = "diversity"
@@ -53,11 +60,18 @@ class Diversity(TaskTunnel):
         from tutorlib.tunnels import TUNNELS  # the list that this class itself is in
 
         kinds = [name for name, kind in TUNNELS.items() if issubclass(kind, TaskTunnel)]
-        if tunnel not in kinds:
-            raise ValueError(f"tunnel: expected one that draws tasks ({', '.join(kinds)}), got {tunnel!r}")
-        base = TUNNELS[tunnel](**(tunnel_config or {}))
+        if not isinstance(tunnel, str) or tunnel not in kinds:
+            raise ValueError(
+                f"tunnel: expected one that draws tasks ({', '.join(kinds)}), got {shown(tunnel)}"
+            )
+        try:
+            base = TUNNELS[tunnel](**({} if tunnel_config is None else tunnel_config))
+        except TypeError as error:
+            raise ValueError(
+                f"tunnel_config: expected arguments of {tunnel}, got others ({error})"
+            ) from error
         assert isinstance(base, TaskTunnel)
-        self.base, self.tasks, self.seed = base, integer("tasks", tasks, 1), integer("seed", seed, 0)
+        self.base, self.tasks, self.seed = base, integer("tasks", tasks, 1), seed_number("seed", seed)
         self.fixed = base.sample_tasks(tasks, torch.Generator().manual_seed(seed))  # [tasks, ...]
         self.vocab, self.length, self.scored, self.answers = (
             base.vocab,
@@ -71,11 +85,12 @@ class Diversity(TaskTunnel):
             base.header_shape,
             base.shows_task,
         )
+        self.task_shape = base.task_shape
 
     def sample_tasks(self, count: int, generator: torch.Generator) -> Tensor:
         """Draw ``count`` of the fixed tasks, with repetition, ``[count, ...]``."""
-        chosen = torch.randint(self.tasks, (count,), generator=generator, device=generator.device)
-        return self.fixed.to(generator.device)[chosen]
+        count, device = integer("count", count, 1), device_of(generator)
+        return self.fixed.to(device)[torch.randint(self.tasks, (count,), generator=generator, device=device)]
 
     def sample_given(self, tasks: Tensor, generator: torch.Generator) -> Batch:
         """Draw one sequence for each of the tasks."""
@@ -91,6 +106,8 @@ class Diversity(TaskTunnel):
         Raises:
             ValueError: if the answers are impossible under each of the M tasks.
         """
+        self._check(batch)
+        ids_between("targets", batch.targets, 0, self.vocab - 1)
         seen = recent(len(self.scored), self.max_window if steps is None else steps, batch.tokens.device)
         index = batch.targets[None, ..., None]  # [1, batch, scored, 1]
         parts = [p.gather(-1, index.expand(len(p), -1, -1, -1)) for p in self._tables(batch)]
@@ -131,8 +148,11 @@ class Diversity(TaskTunnel):
             "seed": self.seed,
         }
 
+    def _check_task_values(self, tasks: Tensor) -> None:
+        self.base._check_task_values(tasks)
+
     def _chunk(self, batch: Batch) -> int:
-        return max(1, TABLE // (len(batch) * len(self.scored) * self.vocab))
+        return max(1, TABLE // max(1, len(batch) * len(self.scored) * self.vocab))
 
     def _tables(self, batch: Batch) -> Iterator[Tensor]:
         """Predictives of the tasks, ``[tasks, batch, scored, vocab]``, in parts along the first axis."""

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tutorlib.arguments import choice, device_of, integer, is_real, shown
 from tutorlib.bayes import normalise
 from tutorlib.bits import probabilities
 from tutorlib.tunnels.base import Batch, Predictor, TaskTunnel
-from tutorlib.tunnels.draws import categorical, choice, dirichlet, ids_between, integer
+from tutorlib.tunnels.draws import categorical, dirichlet, ids_between
 from tutorlib.tunnels.filtering import stationary_law, window_filter
 
 __all__ = ["HMM"]
@@ -47,6 +48,16 @@ class HMM(TaskTunnel):
 
     Raises:
         ValueError: if an argument does not fit.
+
+    >>> tunnel = HMM(states=2, symbols=2, observations=3)
+    >>> batch = tunnel.sample(1, torch.Generator().manual_seed(0))
+    >>> batch.header[0]
+    tensor([[0.6705, 0.3295, 0.3527, 0.6473],
+            [0.4875, 0.5125, 0.4689, 0.5311]], dtype=torch.float64)
+    >>> batch.tokens, tunnel.exact(batch)[0, :, 2:]
+    (tensor([[1, 1, 1]]), tensor([[0.5493, 0.4507],
+            [0.6350, 0.3650],
+            [0.6500, 0.3500]], dtype=torch.float64))
     """
 
     name = "hmm"
@@ -73,8 +84,8 @@ class HMM(TaskTunnel):
         most = 10 if law == "coded" else None  # rows of more entries cannot all keep 0.05 and their order
         self.states, self.symbols = integer("states", states, 2, most), integer("symbols", symbols, 2, most)
         self.observations = integer("observations", observations, 1)
-        if not isinstance(stick, int | float) or not 0 <= stick < 1:
-            raise ValueError(f"stick: expected a number from 0 to below 1, got {stick!r}")
+        if not is_real(stick) or not 0 <= stick < 1:
+            raise ValueError(f"stick: expected a number from 0 to below 1, got {shown(stick)}")
         self.stick = float(stick)
         self.first_symbol = FIRST_SYMBOL if header == "tokens" else 0
         first_state = self.first_symbol + symbols
@@ -88,10 +99,11 @@ class HMM(TaskTunnel):
         self.scored = torch.arange(self.prefix + step - 1, self.length, step)  # [observations]
         self.header_shape = (states, states + symbols) if header == "rows" else None
         self.max_window = observations
+        self.task_shape = (states, states + symbols)
 
     def sample_tasks(self, count: int, generator: torch.Generator) -> Tensor:
         """Draw matrices, float64 ``[count, states, states + symbols]``: row i is ``T[i, :]``, then ``E[i, :]``."""
-        ones = torch.ones(count, self.states, max(self.states, self.symbols))
+        ones = torch.ones(integer("count", count, 1), self.states, max(self.states, self.symbols))
         T = dirichlet(ones[..., : self.states], generator)  # [count, states, states]
         E = dirichlet(ones[..., : self.symbols], generator)  # [count, states, symbols]
         if self.law == "coded":
@@ -102,8 +114,9 @@ class HMM(TaskTunnel):
 
     def sample_given(self, tasks: Tensor, generator: torch.Generator) -> Batch:
         """Draw a path of states from a uniform start, and a symbol from each."""
+        self._check_tasks(tasks)
         T, E = tasks.split((self.states, self.symbols), -1)
-        batch, device = len(tasks), generator.device
+        batch, device = len(tasks), device_of(generator)
         rows = torch.arange(batch, device=device)
         state = torch.randint(self.states, (batch,), generator=generator, device=device)
         path = [state]
@@ -140,10 +153,10 @@ class HMM(TaskTunnel):
             T, E = (((part.double() + FLOOR) / 100).unflatten(-1, (self.states, -1)) for part in split)
             return probabilities(T, name="header T"), probabilities(E, name="header E")
         expected = (len(batch), self.states, self.states + self.symbols)
-        if batch.header is None or tuple(batch.header.shape) != expected:
-            got = None if batch.header is None else tuple(batch.header.shape)
-            raise ValueError(f"header: expected {expected}, got {got}")
-        T, E = batch.header.double().split((self.states, self.symbols), -1)
+        header = batch.header
+        if not isinstance(header, Tensor) or tuple(header.shape) != expected or header.is_complex():
+            raise ValueError(f"header: expected {expected}, got {shown(header)}")
+        T, E = header.double().split((self.states, self.symbols), -1)
         return probabilities(T, name="header T"), probabilities(E, name="header E")
 
     def window(self, batch: Batch, steps: int) -> Tensor:
@@ -171,6 +184,8 @@ class HMM(TaskTunnel):
         if self.target != "belief":
             raise ValueError(f"one_step_targets: expected a tunnel with target 'belief', got {self.target!r}")
         T, E = self.parameters(batch)
+        first = self.first_symbol + self.symbols
+        ids_between("targets", batch.targets, first, first + self.states - 1)
         before = batch.targets[:, :-1] - self.first_symbol - self.symbols  # [batch, observations - 1]
         prior = torch.cat((self._start(T)[:, None], functional.one_hot(before, self.states).double() @ T), 1)
         return self._answer(normalise(prior * self._likelihood(batch, E)), T, E)
@@ -183,6 +198,10 @@ class HMM(TaskTunnel):
         """The arguments that build this tunnel again."""
         names = ("states", "symbols", "observations", "law", "stick", "target", "header")
         return {name: getattr(self, name) for name in names}
+
+    def _check_task_values(self, tasks: Tensor) -> None:
+        for matrix in tasks.split((self.states, self.symbols), -1):
+            probabilities(matrix, name="tasks")
 
     def _start(self, T: Tensor) -> Tensor:
         return torch.full_like(T[:, 0], 1 / self.states)  # [batch, states]

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tutorlib.arguments import device_of, integer, positive
+from tutorlib.bits import probabilities
 from tutorlib.tunnels.base import Batch, Predictor, TaskTunnel
-from tutorlib.tunnels.draws import categorical, dirichlet, ids_between, integer, positive, recent
+from tutorlib.tunnels.draws import categorical, dirichlet, ids_between, recent
 
 __all__ = ["Markov"]
 
@@ -28,6 +30,11 @@ class Markov(TaskTunnel):
 
     Raises:
         ValueError: if an argument does not fit.
+
+    >>> tunnel = Markov(symbols=2, steps=5)
+    >>> batch = tunnel.sample(1, torch.Generator().manual_seed(0))
+    >>> batch.tokens[0], tunnel.exact(batch)[0, :, 1]
+    (tensor([0, 0, 0, 1, 0]), tensor([0.5000, 0.3333, 0.2500, 0.5000, 0.4000], dtype=torch.float64))
     """
 
     name = "markov"
@@ -41,18 +48,20 @@ class Markov(TaskTunnel):
             integer("steps", steps, 1),
             positive("a", a),
         )
-        self.vocab, self.length = symbols, steps
+        self.vocab, self.length, self.task_shape = symbols, steps, (symbols, symbols)
         self.scored = torch.arange(steps)  # [steps]
         self.answers = torch.arange(symbols)
         self.max_window = max(steps - 1, 1)
 
     def sample_tasks(self, count: int, generator: torch.Generator) -> Tensor:
         """Draw transition matrices, float64 ``[count, symbols, symbols]``."""
+        count = integer("count", count, 1)
         return dirichlet(torch.full((count, self.symbols, self.symbols), self.a), generator)
 
     def sample_given(self, tasks: Tensor, generator: torch.Generator) -> Batch:
         """Walk through each of the chains from a uniform first symbol."""
-        batch, device = len(tasks), generator.device
+        self._check_tasks(tasks)
+        batch, device = len(tasks), device_of(generator)
         rows = torch.arange(batch, device=device)
         symbol = torch.randint(self.symbols, (batch,), generator=generator, device=device)
         walk = [symbol]
@@ -64,7 +73,9 @@ class Markov(TaskTunnel):
 
     def known(self, tasks: Tensor, batch: Batch) -> Tensor:
         """The row of the current symbol."""
-        return self._one_hot(batch) @ tasks.double()  # [..., batch, steps, symbols]
+        symbols = self._one_hot(batch)  # [batch, steps, symbols]
+        self._check_tasks(tasks, batch)
+        return symbols @ tasks.double()  # [..., batch, steps, symbols]
 
     def window(self, batch: Batch, steps: int) -> Tensor:
         """Posterior predictive ``(n_ij + a) / (n_i + k a)`` with counts of the last ``steps`` transitions."""
@@ -88,6 +99,9 @@ class Markov(TaskTunnel):
     def config(self) -> dict[str, object]:
         """The arguments that build this tunnel again."""
         return {"symbols": self.symbols, "steps": self.steps, "a": self.a}
+
+    def _check_task_values(self, tasks: Tensor) -> None:
+        probabilities(tasks, name="tasks")
 
     def _one_hot(self, batch: Batch) -> Tensor:
         self._check(batch)

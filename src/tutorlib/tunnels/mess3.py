@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tutorlib.arguments import choice, device_of, integer, is_real, shown
 from tutorlib.tunnels.base import Batch, Tunnel
-from tutorlib.tunnels.draws import categorical, choice, ids_between, integer
+from tutorlib.tunnels.draws import categorical, ids_between
 from tutorlib.tunnels.filtering import window_filter
 
 __all__ = ["Mess3"]
@@ -35,6 +36,14 @@ class Mess3(Tunnel):
 
     Raises:
         ValueError: if an argument does not fit.
+
+    >>> tunnel = Mess3(observations=4)
+    >>> batch = tunnel.sample(1, torch.Generator().manual_seed(0))
+    >>> batch.tokens, tunnel.belief(batch)[0]
+    (tensor([[3, 0, 1, 1]]), tensor([[0.3333, 0.3333, 0.3333],
+            [0.8500, 0.0750, 0.0750],
+            [0.3551, 0.5926, 0.0523],
+            [0.0523, 0.9336, 0.0141]], dtype=torch.float64))
     """
 
     name = "mess3"
@@ -47,8 +56,8 @@ class Mess3(Tunnel):
         self.observations = integer("observations", observations, 1)
         self.target = choice("target", target, ("next", "belief"))
         for name, value, most in (("alpha", alpha, 1.0), ("x", x, 0.5)):
-            if not isinstance(value, int | float) or not 0 < value <= most:
-                raise ValueError(f"{name}: expected a number above 0 and at most {most}, got {value!r}")
+            if not is_real(value) or not 0 < value <= most:
+                raise ValueError(f"{name}: expected a number above 0 and at most {most}, got {shown(value)}")
         self.alpha, self.x = float(alpha), float(x)
         same = torch.eye(STATES, dtype=torch.float64)  # [states, states]
         self.transition = (1 - 2 * self.x) * same + self.x * (1 - same)  # [states, states]
@@ -62,7 +71,7 @@ class Mess3(Tunnel):
 
     def sample(self, batch: int, generator: torch.Generator) -> Batch:
         """Draw ``batch`` sequences."""
-        device = generator.device
+        device = device_of(generator)
         T, E = self.transition.to(device), self.emission.to(device)
         state = torch.randint(STATES, (integer("batch", batch, 1),), generator=generator, device=device)
         path = [state]

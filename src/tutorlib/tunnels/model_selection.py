@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tutorlib.arguments import device_of, integer, is_real, shown
 from tutorlib.bayes import normalise
 from tutorlib.tunnels.base import Batch, Predictor, TaskTunnel
-from tutorlib.tunnels.draws import ids_between, integer, permutations, recent, reordered
+from tutorlib.tunnels.draws import check_permutations, ids_between, permutations, recent, reordered
 
 __all__ = ["ModelSelection"]
 
@@ -35,6 +36,13 @@ class ModelSelection(TaskTunnel):
 
     Raises:
         ValueError: if an argument does not fit.
+
+    >>> tunnel = ModelSelection(symbols=6)
+    >>> batch = tunnel.sample(1, torch.Generator().manual_seed(0))
+    >>> batch.tokens
+    tensor([[5, 1, 3, 2, 4, 0, 1, 5, 2, 3, 0]])
+    >>> tunnel.class_posterior(batch)[0, :, 0]
+    tensor([0.5000, 0.5000, 0.5714, 1.0000, 1.0000, 1.0000], dtype=torch.float64)
     """
 
     name = "model_selection"
@@ -46,23 +54,24 @@ class ModelSelection(TaskTunnel):
         if symbols % 6:
             raise ValueError(f"symbols: expected a multiple of 6, got {symbols}")
         self.pairs = integer("pairs", symbols if pairs is None else pairs, 1, symbols)
-        if not isinstance(involution, float) or not 0 < involution < 1:
-            raise ValueError(f"involution: expected a probability between 0 and 1, got {involution!r}")
+        if not is_real(involution) or not 0 < involution < 1:
+            raise ValueError(f"involution: expected a probability between 0 and 1, got {shown(involution)}")
         self.involution = involution
-        self.vocab, self.length = symbols, 2 * self.pairs - 1
+        self.vocab, self.length, self.task_shape = symbols, 2 * self.pairs - 1, (symbols,)
         self.scored = torch.arange(0, self.length, 2)  # [pairs]
         self.answers = torch.arange(symbols)
         self.max_window = max(self.pairs - 1, 1)
 
     def sample_tasks(self, count: int, generator: torch.Generator) -> Tensor:
         """Draw rules, int64 ``[count, symbols]``: the value of every symbol. First the class, then the rule."""
-        order = permutations(count, self.symbols, generator)  # [count, symbols]
+        order = permutations(integer("count", count, 1), self.symbols, generator)  # [count, symbols]
         twos, threes = (order.unflatten(-1, (-1, size)).roll(-1, -1).flatten(-2) for size in (2, 3))
-        coin = torch.rand((count, 1), generator=generator, device=generator.device) < self.involution
+        coin = torch.rand((count, 1), generator=generator, device=device_of(generator)) < self.involution
         return torch.empty_like(order).scatter(-1, order, torch.where(coin, twos, threes))
 
     def sample_given(self, tasks: Tensor, generator: torch.Generator) -> Batch:
         """Draw the order in which the keys are asked."""
+        self._check_tasks(tasks)
         keys = permutations(len(tasks), self.symbols, generator)[:, : self.pairs]  # [batch, pairs]
         values = tasks.gather(-1, keys)
         tokens = torch.stack((keys, values), -1).flatten(1)[:, : self.length]
@@ -71,6 +80,7 @@ class ModelSelection(TaskTunnel):
     def known(self, tasks: Tensor, batch: Batch) -> Tensor:
         """All weight on the value that the rule gives to the key asked."""
         keys = functional.one_hot(self._keys(batch), self.symbols).double()  # [batch, pairs, symbols]
+        self._check_tasks(tasks, batch)
         return keys @ functional.one_hot(tasks, self.symbols).double()
 
     def window(self, batch: Batch, steps: int) -> Tensor:
@@ -111,6 +121,9 @@ class ModelSelection(TaskTunnel):
     def config(self) -> dict[str, object]:
         """The arguments that build this tunnel again."""
         return {"symbols": self.symbols, "pairs": self.pairs, "involution": self.involution}
+
+    def _check_task_values(self, tasks: Tensor) -> None:
+        check_permutations("tasks", tasks, self.symbols)
 
     def _weights(self, facts: Tensor) -> Tensor:
         """``prior_c N_c(facts) / N_c(nothing)`` for facts ``[..., symbols, symbols]``, float64 ``[..., 2]``."""

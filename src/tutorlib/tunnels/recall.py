@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tutorlib.arguments import integer
 from tutorlib.tunnels.base import Batch, Predictor, Tunnel
-from tutorlib.tunnels.draws import ids_between, integer, permutations, recent
+from tutorlib.tunnels.draws import ids_between, permutations, recent
 
 __all__ = ["Recall"]
 
@@ -34,6 +35,11 @@ class Recall(Tunnel):
 
     Raises:
         ValueError: if an argument does not fit.
+
+    >>> tunnel = Recall(pairs=3, queries=1, keys=4, values=4)
+    >>> batch = tunnel.sample(1, torch.Generator().manual_seed(0))
+    >>> batch.tokens, batch.targets, tunnel.exact(batch).argmax(-1)
+    (tensor([[2, 4, 3, 6, 0, 5, 9, 0]]), tensor([[5]]), tensor([[5]]))
     """
 
     name = "recall"
