@@ -12,7 +12,11 @@ PART = ".part"  # ending of a file that is being written; one for each target, s
 
 
 class SaveError(OSError, ValueError):
-    """A file cannot be written; what was there before is untouched."""
+    """A file cannot be written; what was there before is untouched.
+
+    >>> issubclass(SaveError, OSError) and issubclass(SaveError, ValueError)
+    True
+    """
 
 
 def write_whole(files: Mapping[Path, bytes]) -> None:
@@ -28,6 +32,11 @@ def write_whole(files: Mapping[Path, bytes]) -> None:
 
     Raises:
         SaveError: if the disk is full or a folder cannot be written.
+
+    >>> from pathlib import Path
+    >>> write_whole({Path("runs/note.txt"): b"whole"})
+    >>> Path("runs/note.txt").read_text()
+    'whole'
     """
     target, parts = Path(), {path: path.with_name(path.name + PART) for path in files}
     try:

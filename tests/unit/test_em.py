@@ -277,7 +277,7 @@ mixture = em.GaussianMixture
         ),
         (
             lambda: em.fit([1.0], mixture([1.0], 1.0), rounds=0),
-            "rounds, tolerance: expected at least 1 and at least 0, got 0",
+            "rounds, tolerance: expected at least 1 and 0, got 0",
         ),
         (lambda: em.fit([1.0], mixture([1.0], 1.0), tolerance=math.nan), "rounds, tolerance: expected"),
     ],

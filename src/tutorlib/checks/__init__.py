@@ -98,7 +98,11 @@ def as_number(answer: Any) -> float | None:
 
 
 def as_tensor(answer: Any) -> Tensor | None:
-    """The answer as a float64 tensor on the CPU, or None if it is not made of real numbers."""
+    """The answer as a float64 tensor on the CPU, or None if it is not made of real numbers.
+
+    >>> as_tensor([1, 2])
+    tensor([1., 2.], dtype=torch.float64)
+    """
     try:
         got = torch.as_tensor(answer).detach().cpu()
         return None if got.is_complex() or got.dtype == torch.bool else got.to_dense().double()
@@ -121,6 +125,9 @@ def returned_by(
         name: what the exercise calls the function.
         where: said of the inputs when it stops, for example ``" on shape [3]"``.
         hint: from the error to one more sentence, or to nothing.
+
+    >>> returned_by(lambda p: p / p.sum(), [torch.ones(2)], "normalise")
+    tensor([0.5000, 0.5000], dtype=torch.float64)
     """
     if not callable(answer):
         return wrong(f"expected your function, got {type(answer).__name__}: pass {name}, without brackets")

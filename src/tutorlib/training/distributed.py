@@ -34,11 +34,19 @@ PATIENCE = timedelta(minutes=30)  # how long a process waits for one that is ali
 
 
 class TeamError(ValueError):
-    """The processes of a run cannot work together, or one of them has ended."""
+    """The processes of a run cannot work together, or one of them has ended.
+
+    >>> issubclass(TeamError, ValueError)
+    True
+    """
 
 
 def processes() -> int:
-    """How many processes a launcher started for this run; 1 if there was none."""
+    """How many processes a launcher started for this run; 1 if there was none.
+
+    >>> processes()
+    1
+    """
     launched = "RANK" in os.environ and "LOCAL_RANK" in os.environ
     return int(os.environ.get("WORLD_SIZE", "1")) if launched else 1
 
@@ -48,6 +56,9 @@ def own_device(device: torch.device) -> torch.device:
 
     Raises:
         TeamError: if every process is sent to the same GPU.
+
+    >>> own_device(torch.device("cpu"))
+    device(type='cpu')
     """
     if processes() == 1 or device.type == "cpu":
         return device
@@ -66,6 +77,11 @@ class Team:
     Attributes:
         index: this process, from 0.
         size: number of processes.
+
+    >>> from tutorlib.tunnels import Coin
+    >>> batch, share = Team(index=1, size=2).share(Coin(3).sample(10, torch.Generator()))
+    >>> len(batch), share
+    (5, 0.5)
     """
 
     index: int = 0
@@ -175,6 +191,9 @@ def assemble(device: torch.device) -> Team:
 
     Raises:
         TeamError: if Accelerate is not installed, or has no way for such devices to talk.
+
+    >>> assemble(torch.device("cpu"))
+    Team(index=0, size=1)
     """
     if (size := processes()) == 1:
         return Team()
@@ -199,6 +218,10 @@ def session(device: torch.device) -> Iterator[Team]:
 
     Raises:
         TeamError: as for :func:`assemble`.
+
+    >>> with session(torch.device("cpu")) as team:
+    ...     print(team.is_main)
+    True
     """
     team = assemble(device)
     try:

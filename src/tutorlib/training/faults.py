@@ -21,7 +21,11 @@ SIZES = ("width", "layers", "hidden", "state", "window", "heads")  # what makes 
 
 
 class TooLargeError(ValueError):
-    """A step needs more memory than the device has."""
+    """A step needs more memory than the device has.
+
+    >>> issubclass(TooLargeError, ValueError)
+    True
+    """
 
 
 @contextmanager
@@ -30,6 +34,11 @@ def within_memory(what: str, advice: Callable[[], str]) -> Iterator[None]:
 
     Raises:
         TooLargeError: if the memory of the device is exhausted.
+
+    >>> with within_memory("step 3", lambda: "lower the batch"):
+    ...     raise MemoryError
+    Traceback (most recent call last):
+    tutorlib.training.faults.TooLargeError: memory: step 3 does not fit; lower the batch.
     """
     try:
         yield
@@ -44,7 +53,15 @@ def within_memory(what: str, advice: Callable[[], str]) -> Iterator[None]:
 
 
 def sizes(model: SequenceModel, tunnel: Tunnel, plan: TrainingPlan, batch: int, device: torch.device) -> str:
-    """What to lower, with the values that it has now."""
+    """What to lower, with the values that it has now.
+
+    >>> from tutorlib.models import TokenMLP
+    >>> from tutorlib.tunnels import Bijection
+    >>> from tutorlib.training import TrainingPlan
+    >>> plan, cpu = TrainingPlan(precision="bfloat16"), torch.device("cpu")
+    >>> sizes(TokenMLP(6, 5, width=8, layers=1), Bijection(3), plan, 64, cpu).split(",")[0]
+    'lower plan.batch=64'
+    """
     config = model.config()
     now = [f"plan.batch={batch}", *(f"model.{key}={config[key]}" for key in SIZES if config.get(key))]
     lower = f"lower {', '.join(now)}, or the length of a sequence, now {tunnel.length} tokens"
@@ -53,7 +70,11 @@ def sizes(model: SequenceModel, tunnel: Tunnel, plan: TrainingPlan, batch: int, 
 
 
 def all_finite(tensors: Iterable[Tensor]) -> bool:
-    """Whether no number in them is infinite or not a number; one wait for each device, not one for each tensor."""
+    """Whether no number in them is infinite or not a number; one wait for each device, not one for each tensor.
+
+    >>> all_finite([torch.ones(2)]), all_finite([torch.tensor([1.0, torch.inf])])
+    (True, False)
+    """
     verdicts: dict[torch.device, list[Tensor]] = {}
     for tensor in tensors:
         verdicts.setdefault(tensor.device, []).append(tensor.isfinite().all())

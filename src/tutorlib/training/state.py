@@ -144,7 +144,11 @@ class StateStore:
 
 
 def last_good(store: StateStore | None) -> str:
-    """Where the last good state of a run is, as the end of an error."""
+    """Where the last good state of a run is, as the end of an error.
+
+    >>> last_good(None)
+    'no state was kept, since the run has no folder'
+    """
     if store is None:
         return "no state was kept, since the run has no folder"
     if store.saved is None:
