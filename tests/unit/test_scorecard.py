@@ -19,7 +19,7 @@ from tutorlib.scorecard.judge import HOLDS, IN_PART, NOT, UNTESTED, Need, Rule, 
 from tutorlib.scorecard.rows import number
 from tutorlib.scorecard.text import ends, percent, short, spread
 from tutorlib.tunnels import HMM, Bijection, Coin, Recall
-from tutorlib.verdicts import VERDICTS, CardRow, card_table
+from tutorlib.verdicts import CardRow, card_table
 
 SEQUENCES = 40
 
@@ -260,7 +260,7 @@ def test_the_page_says_everything(card):
         assert "\n\n" not in block, "Markdown ends an HTML block at an empty line"
     labels = re.findall(r'aria-label="([^"]*)"', text)
     assert len(labels) == len(set(labels)) and text.count("<style>") == 1
-    assert f"{SEQUENCES} sequences" in text and "(scorecard.json)" in text
+    assert f"{SEQUENCES} freshly drawn sequences" in text and "(scorecard.json)" in text
     for words in (
         "### Bijection, symbols 4",
         "### HMM, states 3",
@@ -296,8 +296,10 @@ def test_tables_that_do_not_fit_are_refused():
 
 BIJECTION = {"name": "bijection", "symbols": 20}
 HMM_CODED = {"name": "hmm", "law": "coded", "states": 5, "symbols": 5, "target": "belief"}
+HONEST = {"name": "bijection", "symbols": 20, "note": "a ladder without a fraud on it"}
 RECALL = {"name": "recall", "pairs": 16}
 LADDERS = [
+    {"tunnel": HONEST, "rungs": {"uniform": {"entropy_error": 1.27, "impossible": 0.47, "kl": 1.27}}},
     {
         "tunnel": BIJECTION,
         "rungs": {
@@ -307,17 +309,23 @@ LADDERS = [
     },
     {
         "tunnel": HMM_CODED,
-        "rungs": {"uniform": {"entropy_error": 0.43}, "emission only": {"entropy_error": 0.165}},
+        "rungs": {
+            "uniform": {"entropy_error": 0.43, "kl": 0.43},
+            "last 1 observations": {"entropy_error": 0.08, "kl": 0.03},
+        },
     },
     {"tunnel": RECALL, "rungs": {"uniform": {}, "a value shown": {"accuracy": 0.0625}}},
 ]
 
 
-def measured(model, tunnel, mae=0.5, half=0.0, seeds=1, window=1.0, accuracy=0.5, lengths=()):
-    """A row with these numbers; the intervals have the half-width ``half``."""
+def measured(model, tunnel, mae=0.5, half=0.0, seeds=1, window=1.0, accuracy=0.5, lengths=(), runs=()):
+    """A row with these numbers; the intervals have the half-width ``half``. ``runs`` are the accuracies of single runs."""
 
-    def ends_of(mean):
-        return {"mean": mean, "low": mean - half, "high": mean + half}
+    def ends_of(mean, of_runs=()):
+        single = list(of_runs) or [mean] * seeds
+        return {"mean": mean, "low": mean - half, "high": mean + half} | (
+            {"runs": single} if seeds > 1 else {}
+        )
 
     return {
         "name": f"{tunnel['name']}-{model}-{mae}",
@@ -326,8 +334,9 @@ def measured(model, tunnel, mae=0.5, half=0.0, seeds=1, window=1.0, accuracy=0.5
         "tunnel": tunnel,
         "parameters": 1000,
         "core_seconds": 100 * seeds,
+        "training_steps": 2000,
         "window": window,
-        "measures": {"entropy_error": ends_of(mae), "kl": ends_of(mae), "accuracy": ends_of(accuracy)},
+        "measures": {"entropy_error": ends_of(mae), "kl": ends_of(mae), "accuracy": ends_of(accuracy, runs)},
         "lengths": list(lengths),
     }
 
@@ -347,7 +356,7 @@ CASES = {
         (IN_PART, [transformer(tunnel=BIJECTION, mae=0.0009), transformer(tunnel=BIJECTION, mae=0.003)]),
         (NOT, [transformer(tunnel=BIJECTION, mae=0.0009, half=0.0002)]),
     ],
-    "entropy-mae": [(NOT, [transformer(tunnel=BIJECTION)])],
+    "entropy-mae": [(NOT, [transformer(tunnel=BIJECTION)]), (HOLDS, [transformer(tunnel=HONEST)])],
     "bijection-mlp": [
         (HOLDS, [transformer(tunnel=BIJECTION, mae=0.001), measured("mlp-sum", BIJECTION, 0.2)]),
         (IN_PART, [transformer(tunnel=BIJECTION, mae=0.003), measured("mlp-sum", BIJECTION, 0.2)]),
@@ -367,6 +376,7 @@ CASES = {
     ],
     "bijection-mamba": [
         (HOLDS, [measured("mamba", BIJECTION, 0.0095)]),
+        (IN_PART, [measured("mamba", BIJECTION, 0.05)]),
         (NOT, [measured("mamba", BIJECTION, 1)]),
     ],
     "hmm-precision": [
@@ -407,13 +417,17 @@ CASES = {
     ],
     "hmm-lstm": [
         (HOLDS, [measured("lstm", HMM_CODED, 0.4)]),
-        (IN_PART, [measured("lstm", HMM_CODED, 0.12, window=1.4)]),
-        (NOT, [measured("lstm", HMM_CODED, 0.03, window=2.4)]),
+        (HOLDS, [measured("lstm", HMM_CODED, 0.05), measured("lstm", HMM_CODED, 0.04, half=0.005)]),
+        (IN_PART, [measured("lstm", HMM_CODED, 0.032, half=0.005)]),
+        (NOT, [measured("lstm", HMM_CODED, 0.01)]),
     ],
     "hmm-mlp": [
-        (HOLDS, [measured("mlp-sum", HMM_CODED, 0.4), measured("mlp-token", HMM_CODED, 0.17)]),
-        (IN_PART, [measured("mlp-sum", HMM_CODED, 0.4), measured("mlp-prefix", HMM_CODED, 0.1)]),
-        (NOT, [measured("mlp-sum", HMM_CODED, 0.4), measured("mlp-prefix", HMM_CODED, 0.03, window=2.0)]),
+        (HOLDS, [measured("mlp-sum", HMM_CODED, 0.4), measured("mlp-token", HMM_CODED, 0.031)]),
+        (
+            IN_PART,
+            [measured("mlp-sum", HMM_CODED, 0.4), measured("mlp-prefix", HMM_CODED, 0.029, half=0.002)],
+        ),
+        (NOT, [measured("mlp-sum", HMM_CODED, 0.4), measured("mlp-prefix", HMM_CODED, 0.02)]),
     ],
     "recall-transformer": [
         (HOLDS, [transformer(tunnel=RECALL, accuracy=0.9995)]),
@@ -421,9 +435,10 @@ CASES = {
         (NOT, [transformer(tunnel=RECALL, accuracy=0.8)]),
     ],
     "recall-mamba": [
-        (HOLDS, [measured("mamba", RECALL, accuracy=0.95)]),
+        (HOLDS, [measured("mamba", RECALL, accuracy=0.98)]),
         (IN_PART, [measured("mamba", RECALL, accuracy=0.6)]),
-        (NOT, [measured("mamba", RECALL, accuracy=0.3)]),
+        (IN_PART, [measured("mamba", RECALL, accuracy=0.38, half=0.3, seeds=3, runs=(0.07, 0.07, 1.0))]),
+        (NOT, [measured("mamba", RECALL, accuracy=0.38, half=0.3, seeds=3, runs=(0.3, 0.4, 0.44))]),
     ],
     "recall-lstm": [
         (HOLDS, [measured("lstm", RECALL, accuracy=0.07)]),
@@ -442,13 +457,18 @@ def test_every_verdict_of_a_rule_comes_from_numbers(key, verdict, rows):
     found = judge(claim, {"rows": rows, "ladders": LADDERS})
     assert found["verdict"] == verdict
     assert "{" not in found["reason"] + found["here"] and found["reason"]
-    assert found["rule"] == claim.rule.words
+
+
+@pytest.mark.parametrize(
+    "claim", [claim for claim in CLAIMS if claim.key in CASES], ids=lambda claim: claim.key
+)
+def test_every_verdict_of_every_rule_is_tried(claim):
+    assert {verdict for verdict, _ in CASES[claim.key]} >= set(claim.rule.verdicts)
 
 
 def test_every_claim_is_tried():
     assert {claim.key for claim in CLAIMS} == {*CASES, "primitives"}
-    for claim in CLAIMS:
-        assert claim.version.startswith("arXiv 2512.22471 v") and set(claim.reasons) <= set(VERDICTS)
+    assert all(claim.version.startswith("arXiv 2512.22471 v") for claim in CLAIMS)
 
 
 def primitives(**changed):
@@ -463,7 +483,7 @@ def primitives(**changed):
     } | changed
     tunnels = {"bijection": BIJECTION, "hmm": HMM_CODED, "recall": RECALL}
     return [
-        measured(kind, tunnel, **(good if name in solves else bad)[name])
+        measured(kind, tunnel, seeds=2, **(good if name in solves else bad)[name])
         for kind, solves in does.items()
         for name, tunnel in tunnels.items()
     ]
@@ -476,9 +496,10 @@ def test_primitives_are_counted():
         return judge(claim, {"rows": primitives(**changed), "ladders": LADDERS})
 
     assert verdict()["verdict"] == HOLDS
-    found = verdict(lstm=("bijection", "hmm"))
-    assert found["verdict"] == IN_PART and "3 of the 4 counts agree" in found["reason"]
-    assert "LSTM 2 of 3 (bijection, hmm)" in found["here"]
+    for lstm in (("bijection", "hmm"), ("hmm",)):  # one too many; as many, but another one
+        found = verdict(lstm=lstm)
+        assert found["verdict"] == IN_PART and "3 of 4 agree; not so LSTM" in found["reason"]
+        assert f"LSTM: {', '.join(lstm)}" in found["here"]
     others = {"transformer": (), "mamba": (), "lstm": (), "mlp-sum": ("bijection",)}
     assert verdict(**others)["verdict"] == NOT
     short_of = judge(claim, {"rows": primitives()[:-1], "ladders": LADDERS})

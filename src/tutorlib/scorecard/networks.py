@@ -16,6 +16,7 @@ __all__ = ["networks", "title"]
 
 Facts = Mapping[str, Any]
 PRINTED = (1, 2, 4, 8, 16, 32)  # windows of the ladder that the page shows; the JSON has all
+NEAR = 0.98  # of the KL of a reference that infers nothing; from there on a network has learnt nothing more
 CERTAIN = 1e-9  # bits; below, every answer is certain and accuracy says something of its own
 HIDDEN = (
     "name",
@@ -46,7 +47,7 @@ def networks(card: Facts) -> list[str]:
         rows = [row for row in card["rows"] if row["tunnel"] == tunnel]
         ladder = next(ladder for ladder in card["ladders"] if ladder["tunnel"] == tunnel)
         name = title(tunnel, tunnels)
-        parts += [f"### {name}", _about(tunnel, ladder), _errors(rows, name, ladder["steps"])]
+        parts += [f"### {name}", _about(tunnel, ladder), _errors(rows, name, ladder)]
         parts += ["The ladder of exact references on the same law:", _ladder(ladder, name)]
         parts += _lengths(rows, name, tunnel, ladder["steps"])
         parts += _laws(rows, name)
@@ -77,11 +78,26 @@ def _about(tunnel: Facts, ladder: Facts) -> str:
     )
 
 
-def _errors(rows: Sequence[Facts], name: str, steps: str) -> str:
+def _blind(row: Facts, ladder: Facts) -> str:
+    """The reference without inference that a network is no better than, by KL; empty if it is better than all."""
+    kept = {
+        rung: float(values["kl"])
+        for rung, values in ladder["rungs"].items()
+        if rung != "exact" and not re.fullmatch(rf"last \d+ {ladder['steps']}", rung)
+    }
+    best = min(kept, key=lambda rung: kept[rung])
+    return best if float(row["measures"]["kl"]["mean"]) >= NEAR * kept[best] else ""
+
+
+def _errors(rows: Sequence[Facts], name: str, ladder: Facts) -> str:
     heads = ("Network", "Entropy MAE", "Averaged first", "KL", "TV", "Impossible", "Window")
     lines = []
     for row in rows:
-        measures = row["measures"]
+        measures, blind = row["measures"], _blind(row, ladder)
+        seen = f"{float(row['window']):.2f} of {row['window_of']} {ladder['steps']}"
+        failed = (
+            [("Not learnt", f"It is no better, by KL, than the reference “{blind}” below.")] if blind else []
+        )
         lines.append(
             CardRow(
                 [
@@ -90,9 +106,9 @@ def _errors(rows: Sequence[Facts], name: str, steps: str) -> str:
                     short(row["averaged_first"]),
                     measured(measures["kl"], runs=True),
                     *(measured(measures[key]) for key in ("total_variation", "impossible")),
-                    f"{float(row['window']):.2f} of {row['window_of']} {steps}",
+                    "–" if blind else seen,
                 ],
-                [("Made", escape(_made(row)))],
+                [*failed, ("Made", escape(_made(row)))],
                 f"network-{row['name']}",
             )
         )

@@ -26,7 +26,7 @@ def page(card: Facts) -> str:
     >>> page(card).splitlines()[2]
     '# Scorecard'
     """
-    parts = [*_head(card), *_reading(card["rows"]), *_claims(card["claims"]), *networks(card)]
+    parts = [*_head(card), *_reading(card["rows"]), *_claims(card["claims"], card["rows"]), *networks(card)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -34,10 +34,10 @@ def _head(card: Facts) -> list[str]:
     return [
         "<!-- Written by `make scorecard`. Change what writes it (src/tutorlib/scorecard), not this file. -->",
         "# Scorecard",
-        f"Every network that ships with this book, asked about {card['sequences']:,} sequences that it never met, and the "
+        f"Every network that ships with this book, asked about {card['sequences']:,} freshly drawn sequences, and the "
         "claims of {cite:t}`agarwal2025geometry` beside what was measured. `make scorecard` measures everything anew and "
-        "writes this page. No number and no verdict on it is typed: each claim is judged by a rule that reads the numbers, "
-        "and the rule stands under the claim.",
+        "writes this page. No measured number and no verdict on it is typed: each claim is judged by a rule that "
+        "reads the numbers, and the rule stands under the claim.",
         "[The same numbers as JSON](scorecard.json), with the SHA-256 of every network.",
     ]
 
@@ -59,7 +59,8 @@ def _reading(rows: Sequence[Facts]) -> list[str]:
     if sets:
         fewest = min(len(row["checkpoints"]) for row in sets)
         text.append(
-            f"{len(sets)} rows are sets of runs that differ in the seed alone. Their intervals are over seeds and "
+            f"{len(sets)} rows are sets of runs that differ in the seed alone (of each run the better of the last and the "
+            "averaged weights is kept). Their intervals are over seeds and "
             "sequences: draw seeds, then sequences for each seed drawn. Each run has sequences of its own. The smallest "
             f"set has {fewest} seeds. So few tell little. A bootstrap cannot leave the runs that it has, so the "
             "interval ends about at the lowest and the highest run, and the range of these holds the median of all "
@@ -79,7 +80,18 @@ def _reading(rows: Sequence[Facts]) -> list[str]:
     return text
 
 
-def _claims(claims: Sequence[Facts]) -> list[str]:
+def _budget(rows: Sequence[Facts]) -> list[str]:
+    steps = sorted(row["training_steps"] for row in rows if row["training_steps"])
+    if not steps:
+        return []
+    most = max(row["parameters"] for row in rows)
+    return [
+        f"Our networks are small and were trained for {steps[0]:,} to {steps[-1]:,} steps, with at most {most:,} "
+        "parameters; the paper's has 2.67 million. So a failure here is a failure at this budget."
+    ]
+
+
+def _claims(claims: Sequence[Facts], networks: Sequence[Facts]) -> list[str]:
     counts = [f"{verdict} {sum(claim['verdict'] == verdict for claim in claims)}" for verdict in VERDICTS]
     rows = [
         CardRow(
@@ -101,5 +113,6 @@ def _claims(claims: Sequence[Facts]) -> list[str]:
         "## The claims of the paper",
         f"{len(claims)} claims: {', '.join(counts)}. The paper's numbers differ between its versions, so each has its own. "
         "A claim that needs a network of a kind that does not ship is not tested; it will be when one does.",
+        *_budget(networks),
         table,
     ]

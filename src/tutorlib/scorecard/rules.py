@@ -10,13 +10,10 @@ from tutorlib.scorecard.text import about, percent, short, spread
 __all__ = [
     "beats",
     "carries_over",
-    "counts",
     "every_or_one",
     "fails_beside",
     "measure_sees",
-    "names_no_value",
     "reaches",
-    "recalls",
     "tracks_nothing",
 ]
 
@@ -31,6 +28,12 @@ def mae(row: Row, end: str = "mean") -> float:
 def accuracy(row: Row, end: str = "mean") -> float:
     """Share of right answers of a row."""
     return float(row["measures"]["accuracy"][end])
+
+
+def runs_of(row: Row, measure: str) -> list[float]:
+    """A measure of each run of a row; of one run its mean."""
+    found = row["measures"][measure]
+    return [float(value) for value in found.get("runs", [found["mean"]])]
 
 
 def every_or_one(need: str, bound: float) -> Rule:
@@ -48,7 +51,7 @@ def every_or_one(need: str, bound: float) -> Rule:
         here = f"MAE {about(best)}, KL {spread(best['measures']['kl'])} bit"
         if len(rows) > 1:
             here += f"; the least precise of {len(rows)}: MAE {about(worst)}"
-        return Finding(verdict, here, {"reached": sum(reached), "all": len(rows)})
+        return Finding(verdict, here, {"reached": f"{sum(reached)} of {len(rows)}", "all": len(rows)})
 
     words = (
         f"Holds if every {need} here has an entropy MAE of at most {bound:g} bit, at the upper end of its interval; in "
@@ -128,15 +131,22 @@ def fails_beside(good: str, bad: str, factor: float, reach: float) -> Rule:
     def decide(evidence: Evidence) -> Finding:
         best, others = evidence.best(good), evidence.rows[bad]
         nearest = evidence.best(bad)
-        ratio = mae(nearest) / mae(best)
+        worst, ratio = max(others, key=mae), mae(nearest) / mae(best)
         verdict = NOT if mae(nearest, "high") <= reach else HOLDS if ratio >= factor else IN_PART
         here = (
             f"the best of {len(others)} {bad}s: MAE {about(nearest)}, KL {spread(nearest['measures']['kl'])} bit; the "
-            f"worst: {short(max(map(mae, others)))}; best {good}: {about(best)}"
+            f"worst: {short(mae(worst))} ({worst['name']}); best {good}: {about(best)}"
         )
         uniform = short(evidence.rungs(best["tunnel"])["uniform"]["entropy_error"])
         return Finding(
-            verdict, here, {"ratio": f"{ratio:.3g}", "uniform": uniform, "nearest": nearest["name"]}
+            verdict,
+            here,
+            {
+                "ratio": f"{ratio:.3g}",
+                "uniform": uniform,
+                "nearest": nearest["name"],
+                "worst": worst["name"],
+            },
         )
 
     words = (
@@ -146,31 +156,40 @@ def fails_beside(good: str, bad: str, factor: float, reach: float) -> Rule:
     return Rule(words, decide)
 
 
-def tracks_nothing(need: str, steps: float = 2.0) -> Rule:
-    """No network of a kind does better than the current symbol alone, or one is worth a window of ``steps``.
+def tracks_nothing(need: str) -> Rule:
+    """No network of a kind comes nearer than the exact answer from the current symbol alone, or one does.
 
     >>> tracks_nothing("MLP").verdicts
     ('holds', 'holds in part', 'does not hold here')
     """
+    memoryless = "last 1 observations"
 
     def decide(evidence: Evidence) -> Finding:
         rows = evidence.rows[need]
-        blind = {
-            row["name"]: float(evidence.rungs(row["tunnel"])["emission only"]["entropy_error"])
-            for row in rows
+        best = min(rows, key=lambda row: float(row["measures"]["kl"]["mean"]))
+
+        def beside(row: Row, end: str) -> float:
+            """KL of a network less that of the observer without a memory, on the same law."""
+            blind = float(evidence.rungs(row["tunnel"])[memoryless]["kl"])
+            return float(row["measures"]["kl"][end]) - blind
+
+        ahead = any(beside(row, "high") < 0 for row in rows)
+        behind = all(beside(row, "low") >= 0 for row in rows)
+        verdict = NOT if ahead else HOLDS if behind else IN_PART
+        rungs = evidence.rungs(best["tunnel"])
+        here = (
+            f"MAE {about(best)}, KL {spread(best['measures']['kl'])} bit, by KL worth the last "
+            f"{float(best['window']):.2f} observations"
+        )
+        facts = {
+            "blind": f"MAE {short(rungs[memoryless]['entropy_error'])}, KL {short(rungs[memoryless]['kl'])} bit",
+            "uniform": short(rungs["uniform"]["entropy_error"]),
         }
-        best = evidence.best(need)
-        if any(float(row["window"]) >= steps for row in rows):
-            verdict = NOT
-        else:
-            verdict = HOLDS if all(mae(row, "low") >= blind[row["name"]] for row in rows) else IN_PART
-        here = f"MAE {about(best)}, by KL worth the last {float(best['window']):.1f} observations"
-        uniform = evidence.rungs(best["tunnel"])["uniform"]["entropy_error"]
-        return Finding(verdict, here, {"blind": short(blind[best["name"]]), "uniform": short(uniform)})
+        return Finding(verdict, here, facts)
 
     words = (
-        f"Holds if every {need} here has at least the entropy MAE of an observer who weighs the current symbol alone; "
-        f"does not hold if one is worth, by KL, an exact filter of the last {steps:g} observations; otherwise in part."
+        f"Does not hold if the KL of one {need} here lies below that of the exact observer of the current symbol alone, "
+        f"upper end; holds if that of each is at least as high, lower end; otherwise in part."
     )
     return Rule(words, decide)
 
@@ -186,83 +205,14 @@ def beats(first: str, second: str) -> Rule:
         a, b = evidence.best(first), evidence.best(second)
         apart, turned = mae(a, "high") < mae(b, "low"), mae(b, "high") < mae(a, "low")
         verdict = HOLDS if apart else NOT if turned else IN_PART
-        return Finding(verdict, f"MAE {about(a)}; {about(b)}")
+        limit = min(runs_of(b, "entropy_error"))
+        runs = runs_of(a, "entropy_error")
+        facts = {"ahead": sum(run < limit for run in runs), "all": len(runs)}
+        return Finding(verdict, f"MAE {about(a)}; {about(b)}", facts)
 
     words = (
         f"Holds if the interval of the best {first}'s entropy MAE lies below that of the best {second} on the same tunnel; "
         "does not hold if it lies above; in part if they overlap."
-    )
-    return Rule(words, decide)
-
-
-def recalls(need: str, bound: float, partly: float) -> Rule:
-    """The share of right answers of the best network of a kind.
-
-    >>> recalls("network", 0.999, 0.9).words[:44]
-    'Holds if the best network here gives at leas'
-    """
-
-    def decide(evidence: Evidence) -> Finding:
-        best = max(evidence.rows[need], key=accuracy)
-        verdict = HOLDS if accuracy(best, "low") >= bound else IN_PART if accuracy(best) >= partly else NOT
-        return Finding(verdict, f"accuracy {about(best, 'accuracy')}", {"pairs": best["tunnel"].get("pairs")})
-
-    words = (
-        f"Holds if the best {need} here gives at least {percent(bound)} of the answers right, at the lower end of its "
-        f"interval; in part if at least {percent(partly)} in the mean; otherwise it does not hold."
-    )
-    return Rule(words, decide)
-
-
-def names_no_value(need: str, bound: float) -> Rule:
-    """No network of a kind does better than naming one of the values shown, or one recalls after all.
-
-    >>> names_no_value("LSTM", 0.9).verdicts
-    ('holds', 'holds in part', 'does not hold here')
-    """
-
-    def decide(evidence: Evidence) -> Finding:
-        best = max(evidence.rows[need], key=accuracy)
-        guess = float(evidence.rungs(best["tunnel"])["a value shown"]["accuracy"])
-        low, high = accuracy(best, "low"), accuracy(best, "high")
-        verdict = NOT if low >= bound else HOLDS if high <= 2 * guess else IN_PART
-        return Finding(verdict, f"accuracy {about(best, 'accuracy')}", {"guess": short(guess)})
-
-    words = (
-        f"Holds if the best {need} here gives at most twice as many right answers as an observer who names one of the "
-        f"values shown, at the upper end of its interval; does not hold if it gives at least {percent(bound)}; "
-        "otherwise in part."
-    )
-    return Rule(words, decide)
-
-
-def counts(kinds: dict[str, int], bijection: float, hmm: float, recall: float) -> Rule:
-    """How many of the three tunnels each kind of network solves. Needs are named ``kind on tunnel``.
-
-    >>> counts({"LSTM": 1}, 0.01, 0.01, 0.9).verdicts
-    ('holds', 'holds in part', 'does not hold here')
-    """
-    limits = {"bijection": bijection, "hmm": hmm}
-
-    def solved(evidence: Evidence, kind: str, tunnel: str) -> bool:
-        rows = evidence.rows[f"{kind} on {tunnel}"]
-        if tunnel == "recall":
-            return any(accuracy(row, "low") >= recall for row in rows)
-        return any(mae(row, "high") <= limits[tunnel] for row in rows)
-
-    def decide(evidence: Evidence) -> Finding:
-        found = {kind: [t for t in (*limits, "recall") if solved(evidence, kind, t)] for kind in kinds}
-        right = [len(found[kind]) == count for kind, count in kinds.items()]
-        verdict = HOLDS if all(right) else IN_PART if any(right) else NOT
-        here = "; ".join(f"{kind} {len(ts)} of 3 ({', '.join(ts) or 'none'})" for kind, ts in found.items())
-        return Finding(verdict, here, {"right": sum(right), "all": len(right)})
-
-    words = (
-        f"A kind of network has a primitive if its best here has an entropy MAE of at most {bijection:g} bit (bijection) "
-        f"or {hmm:g} bit (HMM), upper end, the largest errors that the paper counts as a success; or at least "
-        f"{percent(recall)} right answers (recall), lower end, more than the 97.8 % that it counts as half of one. Holds if "
-        f"the counts are {', '.join(f'{kind} {n}' for kind, n in kinds.items())}; in part if some of them are; otherwise it "
-        "does not hold."
     )
     return Rule(words, decide)
 

@@ -52,7 +52,7 @@ def ends(spread: Mapping[str, Any]) -> str:
     low, middle, high = (float(spread[key]) for key in ("low", "mean", "high"))
     if math.isinf(middle):
         return "[" + ", ".join(short(x) for x in (low, high)) + "]"
-    power = _power(middle)
+    power = _power(middle or high)
     return f"[{_digits(low / 10**power, power)}, {_digits(high / 10**power, power)}]" + _times(power)
 
 
@@ -82,6 +82,8 @@ def about(row: Mapping[str, Any], measure: str = "entropy_error") -> str:
     budget = (
         "" if seconds is None else f", {seconds / runs:,.0f} core-seconds" + (" a run" if runs > 1 else "")
     )
+    if row.get("training_steps"):
+        budget = f", {row['training_steps']:,} steps" + budget
     return f"{spread(row['measures'][measure])} ({row['name']}, {row['parameters']:,} parameters{budget})"
 
 
