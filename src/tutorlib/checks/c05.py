@@ -42,7 +42,7 @@ CENTRE = (0.9 * 120 + 0.6 * 150 + 0.3 * 200) / 1.8
 
 one_centre = expect_number(
     CENTRE,
-    "Right: 258 / 1.8. The sentence at 200 Hz pulls too, with a third of the force of the first.",
+    "Right: 258 / 1.8. The sentence at 200 Hz pulls too, with a third of the weight of the first.",
     {
         258 / 3: "You divided by the number of sentences. Divide by the sum of the responsibilities, 1.8.",
         470 / 3: "This is the plain mean. Weigh each pitch with its responsibility.",
