@@ -24,7 +24,7 @@ def recalls(need: str, bound: float, partly: float) -> Rule:
         some = accuracy(best) >= partly or bool(solved)
         verdict = HOLDS if accuracy(best, "low") >= bound else IN_PART if some else NOT
         here = f"accuracy {about(best, 'accuracy')}"
-        if len(rows) > 1:
+        if worst is not best:
             here += f"; the worst of {len(rows)}: {about(worst, 'accuracy')}"
         failed = ", ".join(percent(run) for run in runs if run < bound) or "none"
         facts = {

@@ -16,11 +16,11 @@ STYLE = (
     + """.paper-and-us tbody tr:nth-child(n) { border-top: 0; }
 .paper-and-us tbody tr:nth-child(n):has(> th) { border-top: 1px solid currentColor; }
 .paper-and-us { margin-bottom: 1.4rem; }
-.paper-and-us tbody th { overflow-wrap: anywhere; }
+.paper-and-us tbody th { overflow-wrap: break-word; hyphens: auto; }
 .paper-and-us td[colspan]::before { content: attr(data-head) ": "; font-weight: bold; }
 .paper-and-us .interval { display: block; font-size: 0.86em; }
 @media (min-width: 601px) {
-  .paper-and-us tbody th { width: 19%; }
+  .paper-and-us tbody th { width: 19%; min-width: 8em; }
   .paper-and-us td:has(.interval) { min-width: 6em; }
   .paper-and-us td[data-head="Verdict"] { min-width: 6.5em; }
 }

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tutorlib.files import write_whole
 from tutorlib.scorecard.claims import CLAIMS
 from tutorlib.scorecard.groups import SEED, grouped
 from tutorlib.scorecard.judge import judge
@@ -56,12 +56,7 @@ def write(card: dict[str, Any], folder: Path) -> list[Path]:
     >>> [path.name for path in write(card, Path("book"))]
     ['scorecard.json', 'scorecard.md']
     """
-    folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(card, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    paths = []
-    for name, content in (("scorecard.json", text), ("scorecard.md", page(card))):
-        partial = folder / f"{name}.part"
-        partial.write_text(content, encoding="utf-8")
-        os.replace(partial, folder / name)
-        paths.append(folder / name)
-    return paths
+    files = {folder / "scorecard.json": text.encode(), folder / "scorecard.md": page(card).encode()}
+    write_whole(files)
+    return list(files)
