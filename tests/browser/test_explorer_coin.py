@@ -77,16 +77,6 @@ def test_the_first_state_is_pythons(show):
     assert_numbers_are_right(page)
 
 
-def test_python_and_javascript_draw_the_same_first_state(show):
-    parts = ".sequence, .sentence, .columns, .scale, table, svg, select"
-    drawn = "all => all.map(e => e.innerHTML)"
-    static = show(java_script_enabled=False)
-    assert static.locator("[data-toss]").first.is_hidden(), "a control that does nothing is not shown"
-    before = static.locator(parts).evaluate_all(drawn)
-    assert before == show().locator(parts).evaluate_all(drawn)
-    assert len(before) == 8
-
-
 @pytest.mark.parametrize("prior", range(len(PRIORS)))
 @pytest.mark.parametrize("bag", range(len(BAGS)))
 def test_every_bag_with_every_prior(show, bag, prior):

@@ -58,16 +58,6 @@ def test_the_first_state_is_the_forecast(show):
     assert_numbers_are_right(page)
 
 
-def test_python_and_javascript_draw_the_same_first_state(show):
-    parts = ".picture, .grips, table, .result, label .name, label .value, [role=group]"
-    drawn = "all => all.map(e => e.innerHTML)"
-    static = show(java_script_enabled=False)
-    assert static.locator("[data-key]").first.is_hidden(), "a control that does nothing is not shown"
-    before = static.locator(parts).evaluate_all(drawn)
-    assert before == show().locator(parts).evaluate_all(drawn)
-    assert len(before) == 12
-
-
 @pytest.mark.parametrize("key", "pab")
 def test_sliders_by_keyboard(show, key):
     page = show()

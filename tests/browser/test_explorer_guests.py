@@ -90,17 +90,6 @@ def test_the_first_state_is_the_story(show):
     assert_numbers_are_right(page)
 
 
-def test_python_and_javascript_draw_the_same_first_state(show):
-    parts = ".axes, .edges, .guests, .query, tbody, .orders, .result, label .name, label .value, [role=group]"
-    drawn = "all => all.map(e => e.innerHTML)"
-    static = show(java_script_enabled=False)
-    for control in ("[data-key]", "[data-mode]", "[data-part]"):
-        assert static.locator(control).first.is_hidden(), "a control that does nothing is not shown"
-    before = static.locator(parts).evaluate_all(drawn)
-    assert before == show().locator(parts).evaluate_all(drawn)
-    assert len(before) == 14
-
-
 @pytest.mark.parametrize("mode", ["posterior", "dot", "seat"])
 @pytest.mark.parametrize(
     "state", [(0, 150, -20), (100, 200, 40), (55, 172, 0), (33, 181, 13), (90, 170, -20), (50, 175, 7)]

@@ -85,16 +85,6 @@ def test_the_first_state_is_the_lighthouse(show):
     assert_numbers_are_right(page)
 
 
-def test_python_and_javascript_draw_the_same_first_state(show):
-    parts = ".columns, .strip, .grips, table, .result, [role=group]:not(svg)"
-    drawn = "all => all.map(e => e.innerHTML)"
-    static = show(java_script_enabled=False)
-    assert static.locator("button").first.is_hidden(), "a control that does nothing is not shown"
-    before = static.locator(parts).evaluate_all(drawn)
-    assert before == show().locator(parts).evaluate_all(drawn)
-    assert len(before) == 7
-
-
 @pytest.mark.parametrize("which", range(len(PRESETS)))
 def test_presets_by_keyboard(show, which):
     page = show()

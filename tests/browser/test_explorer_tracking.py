@@ -98,17 +98,6 @@ def test_the_first_state_is_the_story(show):
     assert_numbers_are_right(page, [2, 3])
 
 
-def test_python_and_javascript_draw_the_same_first_state(show):
-    parts = ".frames, .trails, .grip, table, .result, label .name, label .value, .sounds, [role=group]"
-    drawn = "all => all.map(e => e.innerHTML)"
-    static = show(java_script_enabled=False)
-    assert static.locator("[data-key]").first.is_hidden(), "a control that does nothing is not shown"
-    assert static.locator("[data-sound]").first.is_hidden()
-    before = static.locator(parts).evaluate_all(drawn)
-    assert before == show().locator(parts).evaluate_all(drawn)
-    assert len(before) == 14
-
-
 def test_every_sound_by_mouse_and_keyboard(show):
     page = show()
     heard = [2, 3]

@@ -1,4 +1,4 @@
-"""What every explorer owes its reader in every look it can have: no fault that axe finds, and room on a telephone.
+"""What every explorer owes its reader: no fault that axe finds, room on a telephone, a first state without JavaScript.
 
 The elimination game is brought into its looks by more than clicks; its own file asks the same of it.
 """
@@ -9,6 +9,8 @@ from book_site import assert_axe_finds_nothing, assert_fits_a_telephone, mount_a
 from tutorlib import explore
 from tutorlib.explore import BeliefTriangle, CoinTable, EMSteps, GuestRoom, SurpriseAreas, UnitSquare
 from tutorlib.explore.coin import COINS
+
+pytestmark = pytest.mark.browser
 
 DISEASE, DOTS = '[data-preset="1"]', '[data-view="dots"]'
 FOG, WHOLE = '[data-preset="2"]', '[data-do="whole"]'
@@ -33,6 +35,34 @@ LOOKS = {
     },
     EMSteps: {"first": [], "ten rounds": TEN_ROUNDS, "three voices": ['[data-preset="2"]', *TEN_ROUNDS]},
     GuestRoom: {mode: [f'[data-mode="{mode}"]'] for mode in ("posterior", "dot", "seat")},
+}
+# What Python draws and JavaScript draws again, how many such parts there are, and which controls wait for JavaScript.
+DRAWN = {
+    UnitSquare: (
+        ".picture, .grips, table, .result, label .name, label .value, [role=group]",
+        12,
+        ("[data-key]",),
+    ),
+    SurpriseAreas: (
+        ".columns, .strip, .grips, table, .result, [role=group]:not(svg)",
+        7,
+        ("button",),
+    ),
+    GuestRoom: (
+        ".axes, .edges, .guests, .query, tbody, .orders, .result, label .name, label .value, [role=group]",
+        14,
+        ("[data-key]", "[data-mode]", "[data-part]"),
+    ),
+    CoinTable: (
+        ".sequence, .sentence, .columns, .scale, table, svg, select",
+        8,
+        ("[data-toss]",),
+    ),
+    BeliefTriangle: (
+        ".frames, .trails, .grip, table, .result, label .name, label .value, .sounds, [role=group]",
+        14,
+        ("[data-key]", "[data-sound]"),
+    ),
 }
 EACH = [
     pytest.param(kind, clicks, id=f"{kind.__name__}-{look}")
@@ -74,3 +104,15 @@ def test_running_the_script_again_mounts_nothing_twice(show, kind):
     mount_again(page)
     marks = page.locator("[data-explorer]").evaluate_all("all => all.map(b => b.dataset.mounted)")
     assert marks == ["here", "here"]
+
+
+@pytest.mark.parametrize("kind", DRAWN)
+def test_python_and_javascript_draw_the_same_first_state(show, kind):
+    parts, count, controls = DRAWN[kind]
+    drawn = "all => all.map(e => e.innerHTML)"
+    static = show(kind().html(), java_script_enabled=False)
+    for control in controls:
+        assert static.locator(control).first.is_hidden(), "a control that does nothing is not shown"
+    before = static.locator(parts).evaluate_all(drawn)
+    assert before == show(kind().html()).locator(parts).evaluate_all(drawn)
+    assert len(before) == count
