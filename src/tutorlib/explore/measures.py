@@ -18,7 +18,7 @@ GAMES = ("ABC", "AAA")  # what was heard before the question
 EVEN = [50] * len(SONGS)
 # An answer is a whole number from 0 to 100 for each song of each game; its shares are what is believed.
 EXACT = [[100, 100, 100, 0, 0, 0], [100, 40, 40, 40, 40, 40]]
-CLOCK = [100, 100, 100, 21, 21, 21]
+CLOCK = [10, 100, 10, 100, 10, 100]
 PRESETS: dict[str, list[list[int]]] = {
     "Exact": EXACT,
     "Uniform": [EVEN, EVEN],
