@@ -7,7 +7,15 @@ import pytest
 from book_site import assert_axe_finds_nothing, assert_fits_a_telephone, mount_again
 
 from tutorlib import explore
-from tutorlib.explore import BeliefTriangle, CoinTable, EMSteps, GuestRoom, SurpriseAreas, UnitSquare
+from tutorlib.explore import (
+    BeliefTriangle,
+    CoinTable,
+    EMSteps,
+    FoolTheMeasure,
+    GuestRoom,
+    SurpriseAreas,
+    UnitSquare,
+)
 from tutorlib.explore.coin import COINS
 
 pytestmark = pytest.mark.browser
@@ -34,6 +42,11 @@ LOOKS = {
         "mess3 cloud": ['[data-scene="1"]', CLOUD],
     },
     EMSteps: {"first": [], "ten rounds": TEN_ROUNDS, "three voices": ['[data-preset="2"]', *TEN_ROUNDS]},
+    FoolTheMeasure: {
+        "first": [],
+        "clock": ['[data-preset="Clock"]', '[data-game="1"]'],
+        "one song": ['[data-preset="One song"]'],
+    },
     GuestRoom: {mode: [f'[data-mode="{mode}"]'] for mode in ("posterior", "dot", "seat")},
 }
 # What Python draws and JavaScript draws again, how many such parts there are, and which controls wait for JavaScript.
@@ -52,6 +65,11 @@ DRAWN = {
         ".axes, .edges, .guests, .query, tbody, .orders, .result, label .name, label .value, [role=group]",
         14,
         ("[data-key]", "[data-mode]", "[data-part]"),
+    ),
+    FoolTheMeasure: (
+        ".axis, .bars, tbody, .tasks, label .name, label .value, [role=group]",
+        20,
+        ("[data-song]", "[data-preset]", "[data-game]"),
     ),
     CoinTable: (
         ".sequence, .sentence, .columns, .scale, table, svg, select",

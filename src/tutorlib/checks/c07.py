@@ -22,9 +22,11 @@ how_often = expect_number(
     MET,
     "Right: 142,506 jukeboxes for 64,000 games. Most of those in a test were never met.",
     {
-        1 / MET: "This is how many jukeboxes there are for each game. Asked is how many games for each jukebox.",
+        1
+        / MET: "This is how many jukeboxes there are for each game. Asked is how many games for each jukebox.",
         float(JUKEBOXES): "This is the number of jukeboxes. How many of the 64,000 games fall to each?",
-        GAMES / math.perm(SONGS, RECORDS): "This counts the same records in another order as another jukebox.",
+        GAMES
+        / math.perm(SONGS, RECORDS): "This counts the same records in another order as another jukebox.",
         GAMES / SONGS**RECORDS: "This lets one record be in the jukebox twice.",
         GAMES / 2**SONGS: "These are all sets of records, of any size. There are 5 in this jukebox.",
         100 * MET: "This is in percent. Give the number of games for each jukebox.",
@@ -70,7 +72,8 @@ ratio = expect_number(
         FIRST / EACH: "This is the ratio the other way round.",
         EACH - FIRST: "This is the difference of the two. Asked is their ratio.",
         1.0: "They are not equal: errors of opposite sign cancel if entropies are averaged first.",
-        math.sqrt(sum(gap**2 for gap in GAPS) / 4) / FIRST: "You squared the errors. Take their absolute values.",
+        math.sqrt(sum(gap**2 for gap in GAPS) / 4)
+        / FIRST: "You squared the errors. Take their absolute values.",
     },
     "Game by game: the mean of the four absolute differences. Averaged first: the absolute difference of the two means.",
 )
@@ -89,7 +92,9 @@ between = expect_number(
         4.0: "The observer of 4 steps is better than that: KL 0.50.",
         3.0: "The observer of 3 steps is worse than that: KL 0.70.",
         3.5: "0.55 is not half-way between 0.70 and 0.50.",
-        3 + math.log(0.70 / 0.55) / math.log(0.70 / 0.50): "The mean KL is linear in the mixture. Take no logarithms.",
+        3
+        + math.log(0.70 / 0.55)
+        / math.log(0.70 / 0.50): "The mean KL is linear in the mixture. Take no logarithms.",
     },
     "The observer sees 4 steps in a share x of the sequences: 0.70 (1 - x) + 0.50 x = 0.55.",
     tolerance=0.012,

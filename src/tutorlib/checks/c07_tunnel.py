@@ -41,15 +41,23 @@ def _sampler(batch: Batch) -> Verdict | None:
             f"sample({GAMES}, generator): expected tokens and targets of shape ({GAMES}, {plays}), got "
             f"{tuple(tokens.shape)} and {tuple(targets.shape)}."
         )
-    if int(targets.min()) < 0 or int(targets.max()) >= songs or not torch.equal(tokens[:, 1:], targets[:, :-1]):
-        return wrong("sample: expected songs 0 to 5 as targets, and tokens that show each song one place later.")
+    if (
+        int(targets.min()) < 0
+        or int(targets.max()) >= songs
+        or not torch.equal(tokens[:, 1:], targets[:, :-1])
+    ):
+        return wrong(
+            "sample: expected songs 0 to 5 as targets, and tokens that show each song one place later."
+        )
     if bool((tokens[:, 0] != songs).any()):
         return wrong(f"sample: expected the start token {songs} at position 0, as in Jukebox.")
     if bool((targets[:, 1:] == targets[:, :-1]).any()):
         return wrong("sample: some song is played twice running.")
     different = one_hot(targets, songs).amax(1).sum(-1)  # [games]
     if int(different.max()) > records:
-        return wrong(f"sample: {int(different.max())} different songs in a game, from a jukebox with {records} records.")
+        return wrong(
+            f"sample: {int(different.max())} different songs in a game, from a jukebox with {records} records."
+        )
     # With three records the song after next is the first one again in half of all cases.
     again = float((targets[:, 2:] == targets[:, :-2]).double().mean())
     if abs(again - 1 / (records - 1)) > 0.04:
@@ -59,7 +67,9 @@ def _sampler(batch: Batch) -> Verdict | None:
         )
     common = one_hot(targets, songs).double().mean((0, 1))  # [songs]
     if float((common - 1 / songs).abs().max()) > 0.03:
-        return wrong("sample: some songs are more common than others. Draw the records of each jukebox afresh.")
+        return wrong(
+            "sample: some songs are more common than others. Draw the records of each jukebox afresh."
+        )
     return None
 
 
@@ -82,7 +92,9 @@ def _predictive(found: Tensor, batch: Batch, steps: int, name: str) -> Verdict |
                 continue
             case = f"{name}, after {heard or 'nothing'}"
             if heard and float(got[heard[-1]]) > 1e-9:
-                return wrong(f"{case}: the song just played gets {float(got[heard[-1]]):.3f}. It cannot come next.")
+                return wrong(
+                    f"{case}: the song just played gets {float(got[heard[-1]]):.3f}. It cannot come next."
+                )
             known = sorted(set(heard[:-1]) - set(heard[-1:]))
             if known and abs(float(got[known[0]] - expected[known[0]])) > 1e-6:
                 return wrong(
@@ -109,12 +121,20 @@ def no_repeat_tunnel(answer: Any) -> Verdict:
         few = Batch(batch.tokens[:40].clone(), batch.targets[:40].clone())
         hidden = Batch(few.tokens, few.targets.clone())
         hidden.targets[:, -1] = (hidden.targets[:, -1] + 1) % SIZES["songs"]  # the last song is never shown
-        for steps, name in ((tunnel.max_window, "exact(batch)"), (2, "window(batch, 2)"), (1, "window(batch, 1)")):
+        for steps, name in (
+            (tunnel.max_window, "exact(batch)"),
+            (2, "window(batch, 2)"),
+            (1, "window(batch, 1)"),
+        ):
             found = tunnel.exact(few) if name.startswith("exact") else tunnel.window(few, steps)
             again = tunnel.exact(hidden) if name.startswith("exact") else tunnel.window(hidden, steps)
             if torch.is_tensor(found) and torch.is_tensor(again) and not torch.equal(found, again):
-                return wrong(f"{name}: changes with the last target, which nobody has heard yet. Read the tokens.")
-            fault = _predictive(torch.as_tensor(found).detach().double(), few, min(steps, SIZES["plays"]), name)
+                return wrong(
+                    f"{name}: changes with the last target, which nobody has heard yet. Read the tokens."
+                )
+            fault = _predictive(
+                torch.as_tensor(found).detach().double(), few, min(steps, SIZES["plays"]), name
+            )
             if fault is not None:
                 return fault
     except Exception as error:  # the reader's code may raise anything

@@ -45,7 +45,11 @@ def memory_needed(rows: Mapping[str, tuple[int, int, str]]) -> Figure:
 
 
 def who_bounds_whom(
-    kl: Tensor, tv: Tensor, entropy_error: Tensor, named: Mapping[str, tuple[float, float, float]], outcomes: int
+    kl: Tensor,
+    tv: Tensor,
+    entropy_error: Tensor,
+    named: Mapping[str, tuple[float, float, float]],
+    outcomes: int,
 ) -> Figure:
     """Answers as points: total variation against KL, and entropy error against total variation, with both bounds.
 
@@ -63,18 +67,27 @@ def who_bounds_whom(
     >>> len(who_bounds_whom(some, some, some, {"look-up": (torch.inf, 0.5, 0.0)}, 4).axes)
     2
     """
-    points = [real_tensor(name, x, "[answers]") for name, x in (("kl", kl), ("tv", tv), ("entropy_error", entropy_error))]
+    points = [
+        real_tensor(name, x, "[answers]")
+        for name, x in (("kl", kl), ("tv", tv), ("entropy_error", entropy_error))
+    ]
     if len({len(x) for x in points}) != 1 or outcomes < 2:
         raise ValueError(f"kl, tv, entropy_error: expected one length, got {[len(x) for x in points]}")
     fig, (left, right) = new_figure(9.0, 3.9, columns=2)
     edge = 4.0  # bits, the right edge of the left panel
     grid = torch.linspace(0, edge, 200)
-    left.scatter(kl.clamp(max=edge).tolist(), tv.tolist(), s=5, color=COLOURS["reference"], alpha=0.4, linewidths=0)
-    left.plot(grid, (grid * math.log(2) / 2).sqrt().clamp(max=1), color=COLOURS["exact"], label="bound, part 3")
+    left.scatter(
+        kl.clamp(max=edge).tolist(), tv.tolist(), s=5, color=COLOURS["reference"], alpha=0.4, linewidths=0
+    )
+    left.plot(
+        grid, (grid * math.log(2) / 2).sqrt().clamp(max=1), color=COLOURS["exact"], label="bound, part 3"
+    )
     inside = torch.linspace(1e-6, 1 - 1 / outcomes, 200)
     binary = -inside * inside.log2() - (1 - inside) * (1 - inside).log2()
     bound = inside * math.log2(outcomes - 1) + binary
-    right.scatter(tv.tolist(), entropy_error.tolist(), s=5, color=COLOURS["reference"], alpha=0.4, linewidths=0)
+    right.scatter(
+        tv.tolist(), entropy_error.tolist(), s=5, color=COLOURS["reference"], alpha=0.4, linewidths=0
+    )
     right.plot(inside, bound, color=COLOURS["exact"], label="bound, part 4")
     for name, (k, t, e) in named.items():
         far = k >= edge
@@ -84,17 +97,23 @@ def who_bounds_whom(
             turned = x > 0.55 * (edge if axis is left else 1)
             axis.annotate(words, (x, y), xytext=(-8 if turned else 8, 6), textcoords="offset points",
                           ha="right" if turned else "left", fontsize=9, color=COLOURS["ink"])  # fmt: skip
-    left.set(title="A small KL forces a small TV", xlabel="KL, bits", ylabel="TV", xlim=(0, edge), ylim=(0, 1.08))
-    right.set(title="A small TV, a small entropy error", xlabel="TV", ylabel="entropy error, bits", xlim=(0, 1.02))
+    left.set(
+        title="A small KL forces a small TV", xlabel="KL, bits", ylabel="TV", xlim=(0, edge), ylim=(0, 1.08)
+    )
+    right.set(
+        title="A small TV, a small entropy error", xlabel="TV", ylabel="entropy error, bits", xlim=(0, 1.02)
+    )
     right.set_ylim(-0.08, math.log2(outcomes) + 0.15)
     for axis in (left, right):
         axis.title.set_fontsize(11)
     left.legend(loc="lower right")
-    right.legend(loc="upper right")
+    right.legend(loc=(0.52, 0.62))
     return fig
 
 
-def entropies_of_games(exact: Tensor, fraud: Sequence[float] | Tensor, name: str, unit: str = "song") -> Figure:
+def entropies_of_games(
+    exact: Tensor, fraud: Sequence[float] | Tensor, name: str, unit: str = "song"
+) -> Figure:
     """Exact entropies of single games as thin lines, and beside them the one curve of a fraud who saw none of them.
 
     Args:
@@ -115,8 +134,25 @@ def entropies_of_games(exact: Tensor, fraud: Sequence[float] | Tensor, name: str
     fig, axis = new_figure(7.0, 3.4)
     positions = range(1, exact.shape[1] + 1)
     for row, game in enumerate(exact.tolist()):
-        axis.plot(positions, game, color=COLOURS["exact"], linewidth=1, alpha=0.55, label=None if row else "exact, one game")
-    axis.plot(positions, list(map(float, fraud)), "o--", color=COLOURS["model"], markersize=4, label=f"{name}, every game")
-    axis.set(title="Entropy of the next song", xlabel=unit, ylabel="bits", ylim=(0, None))
+        label = None if row else "exact, one game"
+        axis.plot(
+            positions,
+            game,
+            color=COLOURS["exact"],
+            linewidth=1,
+            alpha=0.55,
+            drawstyle="steps-mid",
+            label=label,
+        )
+    axis.plot(
+        positions,
+        list(map(float, fraud)),
+        "o--",
+        color=COLOURS["model"],
+        markersize=4,
+        label=f"{name}, every game",
+    )
+    axis.set(title="Entropy of the next song", xlabel=unit, ylabel="bits")
+    axis.set_xticks([1, *range(5, exact.shape[1] + 1, 5)])
     axis.legend()
     return fig
