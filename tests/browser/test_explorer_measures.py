@@ -1,4 +1,4 @@
-"""Fool the measure in a real browser: every number against ``tutorlib.bits``, the four tasks, keyboard, touch, two copies."""
+"""Fool the measure in a real browser: every number against ``tutorlib.bits``, the four tasks, keyboard, touch, copies."""
 
 import math
 

@@ -101,8 +101,9 @@ def test_it_gets_everything_without_a_change_elsewhere(scope, seeded, tmp_path):
         assert torch.equal(a, b)
     longer = tunnel.at_length(9)
     assert longer.config() == {"songs": 5, "records": 2, "plays": 9}
-    law = evaluate(tunnel.exact, tunnel, sequences=200, generator=seeded(2), law=tunnel.changed(records=3))
-    assert law.mean("law_kl") > law.mean("kl")
+    wide = tunnel.changed(records=3)  # believes in three records, and hears two
+    law = evaluate(wide.exact, wide, sequences=200, generator=seeded(2), law=tunnel)
+    assert law.mean("law_kl") > 0.1 and law.mean("kl") < 1e-9
     checkpoints.save(tmp_path / "mine", whole, tunnel, {"note": "a test"})
     back = checkpoints.load(tmp_path / "mine")
     assert type(back.tunnel) is scope["Jukebox"] and back.tunnel.config() == tunnel.config()
@@ -182,21 +183,14 @@ def test_who_bounds_whom(outcomes, seeded):
     gap = (bits.entropy(p) - bits.entropy(q)).abs()
     bound = tv * math.log2(outcomes - 1) + binary
     assert (gap <= bound + 1e-9).all() and float((bound - gap).min()) < 0.05
-    if outcomes > 2:  # part 2 is met with equality: what is left keeps its proportions
-        leaky = torch.cat(
-            [0.9 * p[:, :-1] / (1 - p[:, -1:]).clamp(min=1e-9), torch.full((20_000, 1), 0.1)], 1
-        )
-        rest = torch.cat([p[:, :-1] / (1 - p[:, -1:]).clamp(min=1e-9), torch.zeros(20_000, 1)], 1).double()
-        fine = (p[:, -1] < 0.9) & ((leaky.sum(1) - 1).abs() < 1e-9)
-        assert fine.sum() > 1000
-        torch.testing.assert_close(
-            bits.kl_divergence(rest[fine], leaky[fine].double()),
-            torch.full((int(fine.sum()),), -math.log2(0.9)).double(),
-        )
+    # Part 2 is met with equality if the possible outcomes keep their proportions.
+    sure = torch.cat([q, torch.zeros(len(q), 1)], 1)
+    leaky = torch.cat([0.9 * q, torch.full((len(q), 1), 0.1)], 1)
+    torch.testing.assert_close(2 ** -bits.kl_divergence(sure, leaky), torch.full((len(q),), 0.9).double())
 
 
 def test_quiz_numbers():
-    assert 1 - 2**-0.02 == pytest.approx(0.0138, abs=5e-5)
+    assert abs(1 - 2**-0.02 - 0.0138) < 5e-5
     assert float(bits.kl_divergence([0.5, 0.5, 0, 0], [0.45, 0.45, 0.1, 0])) == pytest.approx(
         float(bits.kl_divergence([0.5, 0.5, 0, 0], [0.45, 0.45, 0.05, 0.05]))
     )
@@ -232,7 +226,7 @@ def test_numbers_of_the_exercises():
     fit = sets_that_fit([0, 1], 12, 5)
     assert sum(2 in s for s in fit) / len(fit) / 5 == pytest.approx(c07.NEXT)
     assert (c07.EACH, c07.FIRST) == (0.625, 0.125)
-    assert 0.70 * (4 - c07.WINDOW) + 0.50 * (c07.WINDOW - 3) == pytest.approx(0.55)
+    assert abs(0.70 * (4 - c07.WINDOW) + 0.50 * (c07.WINDOW - 3) - 0.55) < 1e-9
 
 
 @pytest.mark.parametrize("size", [2, 3, 4])

@@ -197,9 +197,9 @@ class FoolTheMeasure(Explorer):
             scripts=("measures.js",),
             body=_body(),
             text=(
-                "Fool the measure (needs a page with JavaScript): two games of a jukebox with three of six records. After "
-                f"A, B, C the uniform answer has entropy error {one[0]:.3f} and KL {one[1]:.3f} bits, and {one[3]:.3f} of its "
-                f"mass is impossible; after A, A, A entropy error {two[0]:.3f} and KL {two[1]:.3f} bits. Sliders change the "
-                "answer."
+                "Fool the measure (needs a page with JavaScript): two games of a jukebox with three of six records. "
+                f"After A, B, C the uniform answer has entropy error {one[0]:.3f} and KL {one[1]:.3f} bits, and "
+                f"{one[3]:.3f} of its mass is impossible; after A, A, A entropy error {two[0]:.3f} and KL {two[1]:.3f} "
+                "bits. Sliders change the answer."
             ),
         )
