@@ -26,7 +26,7 @@ PRESETS: dict[str, list[list[int]]] = {
     "Clock": [CLOCK, CLOCK],
 }
 START = "Uniform"
-MEASURES = ("entropy error", "KL", "TV", "impossible mass")
+MEASURES = ("entropy error", "KL", "TV", "impossible")
 TASKS = (
     "Game 1: entropy error below 0.05 bit, impossible mass above 0.9.",
     "Mean TV below 0.1, and infinite KL.",
