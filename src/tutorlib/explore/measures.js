@@ -56,7 +56,7 @@ function rows(data, answers) {
 }
 
 const tasks = (data, answers) => solved(data, answers).map((done, i) =>
-  `<li><span class="mark" aria-hidden="true">${done ? "✓" : "○"}</span><span>${data.tasks[i]} <b>${done ? "Done." : "Open."}</b></span></li>`).join("");
+  `<li><span class="sign" aria-hidden="true">${done ? "✓" : "○"}</span><span>${data.tasks[i]} <b>${done ? "Done." : "Open."}</b></span></li>`).join("");
 
 function mount(root, data) {
   const find = selector => root.querySelector(selector), all = selector => [...root.querySelectorAll(selector)];

@@ -135,7 +135,7 @@ def _rows(answers: list[list[int]]) -> str:
 
 def _tasks(answers: list[list[int]]) -> str:
     return "".join(
-        f'<li><span class="mark" aria-hidden="true">{"✓" if done else "○"}</span><span>{task} '
+        f'<li><span class="sign" aria-hidden="true">{"✓" if done else "○"}</span><span>{task} '
         f"<b>{'Done.' if done else 'Open.'}</b></span></li>"
         for task, done in zip(TASKS, solved(answers), strict=True)
     )
