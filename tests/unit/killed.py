@@ -42,7 +42,7 @@ def trained(folder, chance):
 
     train(fresh(), TUNNEL, TrainingPlan(steps=1))  # imports what PyTorch imports late, or each victim would
     kills = inside = 0
-    while victim(work, chance.uniform(0.02, 0.2)):
+    while victim(work, chance.uniform(0.02, 0.2) * 1.02**kills):  # longer on a busy machine, until it gets on
         kills += 1
         inside += (folder / "state.pt.part").exists()
         assert kills < 300, "it makes no headway"
