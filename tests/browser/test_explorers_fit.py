@@ -7,7 +7,7 @@ import pytest
 from book_site import assert_axe_finds_nothing, assert_fits_a_telephone, mount_again
 
 from tutorlib import explore
-from tutorlib.explore import BeliefTriangle, CoinTable, EMSteps, GuestRoom, SurpriseAreas, UnitSquare
+from tutorlib.explore import BeliefTriangle, CoinTable, EMSteps, GuestRoom, SurpriseAreas, TwoLaws, UnitSquare
 from tutorlib.explore.coin import COINS
 
 pytestmark = pytest.mark.browser
@@ -34,6 +34,12 @@ LOOKS = {
         "mess3 cloud": ['[data-scene="1"]', CLOUD],
     },
     EMSteps: {"first": [], "ten rounds": TEN_ROUNDS, "three voices": ['[data-preset="2"]', *TEN_ROUNDS]},
+    TwoLaws: {
+        "first": [],
+        "wrong and sure": ['[data-preset="1"]', '[data-take="values"]'],
+        "frozen, treasure": ['[data-preset="2"]', '[data-thing="3"]'],
+        "after steps": ['[data-take="both"][data-times="10"]'],
+    },
     GuestRoom: {mode: [f'[data-mode="{mode}"]'] for mode in ("posterior", "dot", "seat")},
 }
 # What Python draws and JavaScript draws again, how many such parts there are, and which controls wait for JavaScript.
@@ -57,6 +63,11 @@ DRAWN = {
         ".sequence, .sentence, .columns, .scale, table, svg, select",
         8,
         ("[data-toss]",),
+    ),
+    TwoLaws: (
+        ".field, .grips, .frame, .bars, .curve, .said, table, label .name, [role=group]",
+        15,
+        ("[data-preset]", "[data-take]", "[data-thing]", "[data-axis]", "[data-score]"),
     ),
     BeliefTriangle: (
         ".frames, .trails, .grip, table, .result, label .name, label .value, .sounds, [role=group]",

@@ -10,6 +10,7 @@ from tutorlib.explore.coin import CoinTable
 from tutorlib.explore.counting import UnitSquare
 from tutorlib.explore.em import EMSteps
 from tutorlib.explore.guests import GuestRoom
+from tutorlib.explore.routing import TwoLaws
 from tutorlib.explore.surprise import SurpriseAreas
 from tutorlib.explore.tracking import BeliefTriangle
 
@@ -21,5 +22,6 @@ __all__ = [
     "Explorer",
     "GuestRoom",
     "SurpriseAreas",
+    "TwoLaws",
     "UnitSquare",
 ]
