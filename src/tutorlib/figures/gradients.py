@@ -28,7 +28,7 @@ def _half_planes(ax: Axes, mixed: Tensor, slope: Tensor) -> None:
 
 
 def routing_plane(
-    panels: Mapping[str, tuple[ArrayLike, ArrayLike, ArrayLike]], step: float | None = None
+    panels: Mapping[str, tuple[ArrayLike, ArrayLike, ArrayLike]], steps: Mapping[str, float] | None = None
 ) -> Figure:
     """Values, their weighted mean and the target, with the line that parts cheap from dear.
 
@@ -36,7 +36,7 @@ def routing_plane(
 
     Args:
         panels: at least one; title -> values ``[positions, 2]``, weights ``[positions]``, target ``[2]``.
-        step: if given, arrows show where a step of this size against the gradient takes each value.
+        steps: title -> size; arrows in that panel show where such a step against the gradient takes each value.
 
     Raises:
         ValueError: if there is no panel or the shapes do not fit.
@@ -47,6 +47,9 @@ def routing_plane(
     if not panels:
         raise ValueError("panels: expected at least one, got none")
     fig, axes = new_figure(4.3 * len(panels), 4.2, columns=len(panels), squeeze=False)
+    steps = dict(steps or {})
+    if set(steps) - set(panels):
+        raise ValueError(f"steps: expected titles of panels, got {sorted(set(steps) - set(panels))}")
     arrow = {"arrowstyle": "-|>", "lw": 2, "shrinkA": 0, "shrinkB": 0}
     for ax, (title, given) in zip(axes[0], panels.items(), strict=True):
         value, weight, target = (
@@ -65,9 +68,9 @@ def routing_plane(
         _half_planes(ax, mixed, slope)
         for place, (point, share) in enumerate(zip(value.tolist(), weight.tolist(), strict=True)):
             ax.scatter(*point, s=120 + 1300 * share, color=COLOURS["exact"], zorder=3)
-            ax.text(*point, str(place + 1), ha="center", va="center", color="white", weight="bold", zorder=4)
-            if step is not None:
-                end = (torch.tensor(point, dtype=torch.float64) - step * share * slope).tolist()
+            ax.text(*point, str(place + 1), ha="center", va="center", color="white", weight="bold", zorder=7)
+            if title in steps:
+                end = (torch.tensor(point, dtype=torch.float64) - steps[title] * share * slope).tolist()
                 ax.annotate("", end, point, arrowprops=arrow | {"color": COLOURS["exact"]}, zorder=5)
         ax.annotate(
             "", (mixed + slope / 2).tolist(), mixed.tolist(), arrowprops=arrow | {"color": COLOURS["model"]}
@@ -143,7 +146,7 @@ def row_of_network(panels: Mapping[str, Mapping[str, Tensor]], labels: Sequence[
 
     Args:
         panels: moment -> quantity -> ``[positions]``; the same quantities for each moment.
-        labels: names of the positions.
+        labels: names of the positions; those that begin with "v" are values, in blue and named, the others grey.
 
     Raises:
         ValueError: if there is no panel, or the moments have different quantities or lengths.
@@ -158,7 +161,7 @@ def row_of_network(panels: Mapping[str, Mapping[str, Tensor]], labels: Sequence[
         raise ValueError(
             f"panels: expected the same quantities of shape ({len(labels)},) at each moment, got {names}, {sorted(sizes)}"
         )
-    fig, first = new_figure(4.0 * len(panels), 2.0 * len(names[0]))
+    fig, first = new_figure(3.3 * len(panels), 1.9 * len(names[0]))
     first.remove()
     axes = fig.subplots(len(names[0]), len(panels), squeeze=False, sharex=True)
     places = torch.arange(len(labels))
@@ -175,5 +178,7 @@ def row_of_network(panels: Mapping[str, Mapping[str, Tensor]], labels: Sequence[
                 ax.set_title(moment, loc="left", weight="bold", fontsize=11)
             if column == 0:
                 ax.set_ylabel(name)
-            ax.set_xticks(places.tolist(), labels, fontsize=8)
+            ax.set_xticks(
+                places[is_value].tolist(), [label for label in labels if label.startswith("v")], fontsize=9
+            )
     return fig
