@@ -1,4 +1,4 @@
-"""Routing and values of chapter 13 in a real browser: every number against tutorlib.gradients, by mouse, touch and keyboard."""
+"""Routing and values of chapter 13 in a real browser: each number against tutorlib.gradients, by mouse, touch, keyboard."""
 
 import pytest
 from book_site import toc_files
@@ -81,7 +81,9 @@ def test_ten_steps_and_back(show):
     for _ in range(10):
         twin.take("both")
     twin.agree(page)
-    fall, promise = (float(page.locator(f"data.{kind}").get_attribute("value")) for kind in ("fall", "promise"))
+    fall, promise = (
+        float(page.locator(f"data.{kind}").get_attribute("value")) for kind in ("fall", "promise")
+    )
     start, end = (float(laws(state)["loss"]) for state in (PRESETS[0], twin.state))
     assert fall == pytest.approx(start - end, abs=1e-9) and 0 < fall < promise
     assert page.locator(".curve polyline").first.get_attribute("points").count(",") == 11
@@ -106,7 +108,9 @@ def test_a_small_step_keeps_its_promise(show):
     for _ in range(6):
         press(page, "both", times=10)
     press(page, "both")
-    fall, promise = (float(page.locator(f"data.{kind}").get_attribute("value")) for kind in ("fall", "promise"))
+    fall, promise = (
+        float(page.locator(f"data.{kind}").get_attribute("value")) for kind in ("fall", "promise")
+    )
     assert 0 < fall <= promise
 
 
@@ -158,7 +162,9 @@ def test_things_are_dragged_by_mouse(show, number):
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x - 0.5 * scale, y - 0.5 * scale, steps=3)
-    at = [v + d for v, d in zip([*twin.state["values"], twin.state["target"]][number], (-0.5, 0.5), strict=True)]
+    at = [
+        v + d for v, d in zip([*twin.state["values"], twin.state["target"]][number], (-0.5, 0.5), strict=True)
+    ]
     if number < 3:
         twin.state["values"] = [at if j == number else v for j, v in enumerate(twin.state["values"])]
     else:
