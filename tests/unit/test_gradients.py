@@ -305,6 +305,8 @@ A, B, U, V = torch.full((2, 3), 1 / 3), torch.ones(2, 3), torch.ones(2, 4), torc
         (lambda: score_gradient(2 * A, B), "sum to 1 in each row"),
         (lambda: score_gradient(-A, B), "weights of at least 0"),
         (lambda: score_gradient_bound(A * math.nan, B), "sum to 1"),
+        (lambda: score_gradient(A, B * math.inf), "costs: expected finite numbers"),
+        (lambda: value_gradient(A, U * math.nan), "output_gradient: expected finite numbers"),
         (lambda: value_gradient(A, U[:1]), "expected as many queries"),
         (lambda: query_gradient(B, V[:2]), "expected as many keys"),
         (lambda: query_gradient(B, V, 0.0), "scale: expected a positive number"),

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from tutorlib.arguments import positive, real_tensor, shown
+from tutorlib.arguments import finite, positive, real_tensor, shown
 
 __all__ = [
     "advantages",
@@ -30,6 +30,7 @@ def _pair(axes: dict[str, tuple[Tensor, str]], where: str, sizes: tuple[int, int
         )
     if a.dtype != b.dtype:
         raise ValueError(f"{first}, {second}: expected one dtype, got {a.dtype} and {b.dtype}")
+    finite(**{first: a, second: b})
     try:
         torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     except RuntimeError:
@@ -48,6 +49,7 @@ def _weights(attention: object, of: str, tensor: object) -> Tensor:
     # Rounding of float32 and of bfloat16 passes, anything else is no softmax.
     if not (weights >= 0).all() or not ((weights.sum(-1) - 1).abs() < 0.02).all():
         raise ValueError("attention: expected weights of at least 0 that sum to 1 in each row, got others")
+    finite(**{of: other})
     return weights
 
 
@@ -104,7 +106,8 @@ def score_gradient(attention: Tensor, costs: Tensor) -> Tensor:
     >>> score_gradient(torch.tensor([[0.5, 0.5]]), torch.tensor([[2.0, -1.0]]))
     tensor([[ 0.7500, -0.7500]])
     """
-    return -attention * advantages(attention, costs)
+    gain = advantages(attention, costs)  # checks both
+    return -attention * gain
 
 
 def score_gradient_bound(attention: Tensor, costs: Tensor) -> Tensor:
