@@ -36,6 +36,11 @@ class Observed:
         output_gradient: ``u``, the gradient at the heads' outputs, ``[batch, heads, queries, d]``.
         found: gradients as autograd finds them: ``"scores"``, ``"query"``, ``"key"``, ``"value"`` in the shapes above,
             ``"query_matrix"``, ``"key_matrix"`` and ``"value_matrix"`` ``[width, width]``.
+
+    >>> from tutorlib.models import Transformer
+    >>> seen = observe(Transformer(8, 7, width=4), torch.tensor([[0, 5, 1]]), lambda logits: logits.sum())
+    >>> seen.costs().shape, sorted(seen.found)[:3]
+    (torch.Size([1, 1, 3, 3]), ['key', 'key_matrix', 'query'])
     """
 
     loss: Tensor
@@ -89,6 +94,7 @@ def observe(
         ValueError: if the model is no transformer, it has no such layer, or the loss is not one finite number that depends
             on the logits.
 
+    >>> from tutorlib.models import Transformer
     >>> from tutorlib.tunnels import Bijection
     >>> model, batch = Transformer(8, 7, width=4), Bijection(4).sample(2, torch.Generator())
     >>> seen = observe(model, batch.tokens, lambda logits: -logits.log_softmax(-1)[..., 0].mean())
