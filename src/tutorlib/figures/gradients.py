@@ -77,7 +77,13 @@ def routing_plane(
         )
         ax.scatter(*mixed.tolist(), marker="D", s=70, color=COLOURS["model"], zorder=4)
         ax.text(*(mixed + 0.14).tolist(), "$g$", color=COLOURS["ink"], fontsize=13, zorder=6)
-        ax.text(*(mixed + slope / 2 + 0.1).tolist(), "$u$", color=COLOURS["ink"], fontsize=13, zorder=6)
+        ax.text(
+            *(mixed + slope / 2 + torch.tensor([-0.3, 0.1])).tolist(),
+            "$u$",
+            color=COLOURS["ink"],
+            fontsize=13,
+            zorder=6,
+        )
         ax.scatter(*aim.tolist(), marker="x", s=90, lw=3, color=COLOURS["ink"], zorder=4)
         ax.text(aim[0], aim[1] + 0.2, "treasure", ha="center", fontsize=10)
         ax.set(title=title, xlim=(-REACH, REACH), ylim=(-REACH, REACH), aspect="equal")
