@@ -14,6 +14,7 @@ from tutorlib.explore import (
     FoolTheMeasure,
     GuestRoom,
     SurpriseAreas,
+    TwoLaws,
     UnitSquare,
 )
 from tutorlib.explore.coin import COINS
@@ -47,6 +48,12 @@ LOOKS = {
         "clock": ['[data-preset="Clock"]', '[data-game="1"]'],
         "one song": ['[data-preset="One song"]'],
     },
+    TwoLaws: {
+        "first": [],
+        "wrong and sure": ['[data-preset="1"]', '[data-take="values"]'],
+        "frozen, treasure": ['[data-preset="2"]', '[data-thing="3"]'],
+        "after steps": ['[data-take="both"][data-times="10"]'],
+    },
     GuestRoom: {mode: [f'[data-mode="{mode}"]'] for mode in ("posterior", "dot", "seat")},
 }
 # What Python draws and JavaScript draws again, how many such parts there are, and which controls wait for JavaScript.
@@ -75,6 +82,11 @@ DRAWN = {
         ".sequence, .sentence, .columns, .scale, table, svg, select",
         8,
         ("[data-toss]",),
+    ),
+    TwoLaws: (
+        ".field, .grips, .frame, .bars, .curve, .said, table, label .name, [role=group]",
+        15,
+        ("[data-preset]", "[data-take]", "[data-thing]", "[data-axis]", "[data-score]"),
     ),
     BeliefTriangle: (
         ".frames, .trails, .grip, table, .result, label .name, label .value, .sounds, [role=group]",

@@ -10,13 +10,24 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tutorlib import bayes, bits, checks, course, evaluation, handset, models, optimisers, tunnels
+from tutorlib import bayes, bits, checks, course, evaluation, gradients, handset, models, optimisers, tunnels
 from tutorlib.models import header, linear_attention, mamba
 from tutorlib.tunnels import Bijection, Coin, filtering
 
 from junk import anything, has_a_shape, holds, junk_for
 
-ROOMS = ("bits", "bayes", "tunnels", "models", "evaluation", "handset", "optimisers", "course", "checks")
+ROOMS = (
+    "bits",
+    "bayes",
+    "tunnels",
+    "models",
+    "evaluation",
+    "gradients",
+    "handset",
+    "optimisers",
+    "course",
+    "checks",
+)
 MORE = ("tunnels.filtering", "models.linear_attention", "models.mamba", "models.header")
 
 
@@ -116,6 +127,18 @@ CALLS = {
     evaluation.martingale_gap: {"predictor": MODEL, **SCORED, "positions": [0, 2]},
     evaluation.permutation_gap: {"predictor": MODEL, **SCORED},
     evaluation.model_predictor: {"model": MODEL, "tunnel": COIN},
+    gradients.advantages: {"attention": P, "costs": LOGITS},
+    gradients.costs: {"output_gradient": Q, "value": Q.flip(1)},
+    gradients.key_gradient: {"score_gradient": drawn(2, 4, 5), "query": Q, "scale": 0.5},
+    gradients.matrix_gradient: {"inputs": Q, "gradient": V},
+    gradients.observe: {
+        "model": MODEL, "tokens": torch.tensor([[0, 1, 1]]), "loss": torch.sum, "at": torch.tensor([0, 2]), "layer": 0,
+        "header": None,
+    },
+    gradients.query_gradient: {"score_gradient": drawn(2, 3, 4), "key": Q, "scale": 0.5},
+    gradients.score_gradient: {"attention": P, "costs": LOGITS},
+    gradients.score_gradient_bound: {"attention": P, "costs": LOGITS},
+    gradients.value_gradient: {"attention": drawn(2, 4, 5), "output_gradient": Q},
     handset.bijection_eliminator: {"symbols": 3, "gap": 30.0},
     handset.coin_counter: {"tosses": 4, "a": 1.0, "b": 2.0, "knots": 5},
     handset.hmm_window_filter: {"transition": MATRIX, "emission": TABLE, "window": 2, "context": 5},
@@ -142,6 +165,7 @@ ALSO = {
 RECORDS = {
     "Batch",
     "Interval",
+    "Observed",
     "Prediction",
     "Verdict",
     "Check",

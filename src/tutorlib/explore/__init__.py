@@ -11,6 +11,7 @@ from tutorlib.explore.counting import UnitSquare
 from tutorlib.explore.em import EMSteps
 from tutorlib.explore.guests import GuestRoom
 from tutorlib.explore.measures import FoolTheMeasure
+from tutorlib.explore.routing import TwoLaws
 from tutorlib.explore.surprise import SurpriseAreas
 from tutorlib.explore.tracking import BeliefTriangle
 
@@ -23,5 +24,6 @@ __all__ = [
     "FoolTheMeasure",
     "GuestRoom",
     "SurpriseAreas",
+    "TwoLaws",
     "UnitSquare",
 ]
