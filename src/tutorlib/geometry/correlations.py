@@ -50,7 +50,7 @@ def ranks(x: Tensor) -> Tensor:
 def rank_correlation(x: Tensor, y: Tensor) -> float:
     """Spearman's correlation of ``x`` and ``y``, both ``[n]``: :func:`correlation` of their :func:`ranks`.
 
-    >>> rank_correlation(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1.0, 10.0, 100.0]))
+    >>> round(rank_correlation(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1.0, 10.0, 100.0])), 6)
     1.0
     """
     a, b = _pair(x, y)
