@@ -93,7 +93,7 @@ function mount(root, data) {
     if (!button) return;
     if (button.dataset.cloud) { state.cloud = Number(button.dataset.cloud); state.yaw = state.pitch = 0; }
     if (button.dataset.by) state.by = button.dataset.by;
-    if (button.dataset.view) [state.yaw, state.pitch] = button.dataset.view === "first" ? [0, 0] : data.clouds[state.cloud].fitted;
+    if (button.dataset.view) [state.yaw, state.pitch] = button.dataset.view === "first" ? [0, 0] : data.clouds[state.cloud].best;
     draw();
   });
   svg.addEventListener("keydown", event => {

@@ -30,22 +30,25 @@ def _cloud(
     """One cloud from vectors ``[n, d]``, entropies in bits ``[n]`` and the number of each point's kind ``[n]``."""
     axes = geometry.principal_axes(x)
     scores = axes.scores(x)[:, :3]  # [n, 3]
-    ranked = geometry.ranks(entropy)
-    line = geometry.ridge(scores, ranked[:, None], penalty=0.0).axes[0]  # [3]
+    points = (1000 * scores / scores.abs().max()).round().int().tolist()
     return {
         "name": name,
         "about": about,
         "kinds": kinds,
         "share": [round(100 * float(share)) for share in axes.shares[:3]],
-        "points": (1000 * scores / scores.abs().max()).round().int().tolist(),
+        "points": points,
         "entropy": (1000 * entropy).round().int().tolist(),
         "kind": kind.int().tolist(),
-        # The view whose left-right direction is the fitted line.
-        "fitted": [
-            round(math.degrees(math.acos(line[0]))),
-            round(math.degrees(math.atan2(line[1], line[2]))),
-        ],
+        "best": best_view(points, entropy),
     }
+
+
+def best_view(points: list[list[int]], entropy: Tensor, step: int = 10) -> list[int]:
+    """Turn and tilt, in steps of some degrees, whose left-right direction goes with entropy most closely."""
+    views = [[yaw, pitch] for yaw in range(0, 181, step) for pitch in range(-90, 91, step)]
+    rights = [torch.tensor([p[0] for p in turn(points, *view)], dtype=torch.float64) for view in views]
+    found = [round(abs(geometry.rank_correlation(right, entropy)), 4) for right in rights]
+    return views[found.index(max(found))]
 
 
 def measure_clouds() -> list[dict[str, Any]]:
@@ -163,7 +166,7 @@ def _body(clouds: list[dict[str, Any]]) -> str:
         f'<g class="axes">{_axes()}</g><g class="cloud">{_dots(cloud["points"], shade(cloud["entropy"]), SHADES)}</g></svg>'
         f'<div class="side">{_slider("yaw", "Turn", -180, 180)}{_slider("pitch", "Tilt", -180, 180)}'
         '<div class="bar"><div role="group" aria-label="Views"><button type="button" data-view="first">PC1 to the right'
-        '</button><button type="button" data-view="fitted">Fitted to entropy</button></div></div>'
+        '</button><button type="button" data-view="best">Best view of entropy</button></div></div>'
         f'<p class="legend">{_legend(cloud, "entropy")}</p>'
         f'<div class="result numbers" aria-live="polite">{_sentence(cloud)}</div></div></div>'
     )
