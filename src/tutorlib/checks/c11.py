@@ -62,7 +62,7 @@ axes = expect_number(
 NEW_QUERY = (2.0, 3.0)
 QUERY_SLIPS = (
     ((2.0, 1.0), "this is the old query. With the new keys it gives the scores 2 and 1; the second used to be 3."),
-    ((1.0, 1.0), "A times the query gives this. Keys and queries must not both be multiplied by A: use A inverse, transposed."),
+    ((1.0, 1.0), "this is A times the query. Queries need the inverse of A, transposed, if keys get A."),
     ((3.0, 1.0), "this is A inverse times the query. It has to be transposed."),
     ((2.0, -1.0), "this is A transposed times the query. It has to be inverted too."),
     ((3.0, 2.0), "these are the two scores in the wrong order."),
@@ -174,7 +174,9 @@ def _tables(count: int) -> list[tuple[Tensor, ...]]:
     spread = torch.tensor([1.0, 2.0, 0.5, 3.0], dtype=torch.float64)
     first = (noise[0] + 0.7 * noise[1]) * spread + place, noise[1] + noise[2] - place + 1
     second = noise[3] + 2, noise[2] * spread + noise[3] + place**2
-    return [case[:count] for case in (first, second)]
+    if count == 1:  # cosines of both signs, or taking sizes would change nothing
+        return [((noise[0] - noise[0].mean(0)) * spread,), (noise[1] + 0.3 * noise[2].abs(),)]
+    return [first, second]
 
 
 def _function(name: str, count: int, correct: Callable[..., Tensor], slips: Slips, praise: str) -> Any:
@@ -222,11 +224,12 @@ def _check(exercise: str, judge: Callable[[Any], Verdict], correct: Any, *mistak
 # fmt: off
 CHECKS: tuple[Check, ...] = (
     _check("11-a", sticks, PLANE,
-        (0.0, "with its sign"), (0.5, "three dimensions"), (0.564, "large d only"), (0.707, "mean angle"), (0.318, "Half of it"),
-        (1, "width of the range"), (1.571, "Turned round"), (63.7, "in percent"), (7, "all equally likely")),
+        (0.0, "with its sign"), (0.5, "three dimensions"), (0.564, "large d only"), (0.707, "mean angle"),
+        (0.318, "Half of it"), (1, "width of the range"), (1.571, "Turned round"), (63.7, "in percent"),
+        (7, "all equally likely")),
     _check("11-b", axes, RATIO,
-        (3, "counts the axes"), (0.667, "share of PC1"), (0.5, "Turned round"), (1.5, "one over"), (0.333, "has to be squared"),
-        (6, "one by one"), (1, "sum of the squares"), (2.667, "a variance already")),
+        (3, "counts the axes"), (0.667, "share of PC1"), (0.5, "Turned round"), (1.5, "one over"),
+        (0.333, "has to be squared"), (6, "one by one"), (1, "sum of the squares"), (2.667, "a variance already")),
     _check("11-c", new_query, list(NEW_QUERY),
         *QUERY_SLIPS, (5.0, "expected two numbers"), ("two", "expected two numbers"), ([9.0, 9.0], "the old scores")),
     _check("11-d", added, ADDED,
