@@ -77,12 +77,12 @@ def measure_clouds() -> list[dict[str, Any]]:
     read = stream / stream.norm(dim=-1, keepdim=True)
     clouds.append(_cloud("Bijection as read", about, kinds, read, entropy, pairs // 4))
 
-    point = checkpoints.load("hmm-transformer-seed1")
-    batch = point.tunnel.sample(20, torch.Generator().manual_seed(1))
-    belief = point.tunnel.exact(batch)[..., 5:].flatten(0, 1)  # [n, 5]
-    stream = geometry.residual_streams(point.model, batch)[-1].flatten(0, 1)
+    point = checkpoints.load("hmm-sticky")
+    batch = point.tunnel.sample(22, torch.Generator().manual_seed(1))
+    belief = point.tunnel.exact(batch)[:, 1:, 5:].flatten(0, 1)[:POINTS]  # [n, 5], without the first symbol
+    stream = geometry.residual_streams(point.model, batch)[3, :, 1:].flatten(0, 1)[:POINTS]
     states = ["state 1 most likely", "state 2", "state 3", "state 4", "state 5"]
-    about = "The last stream of an HMM network, with other matrices in every sequence."
+    about = "hmm-sticky after three of five blocks, the first symbol left out. Every sequence has its own matrices."
     clouds.append(_cloud("HMM", about, states, stream, bits.entropy(belief), belief.argmax(-1)))
     return clouds
 
@@ -160,7 +160,8 @@ def _body(clouds: list[dict[str, Any]]) -> str:
     return (
         f'<div class="bar"><div role="group" aria-label="Cloud">{choices}</div>'
         '<div role="group" aria-label="Colour by"><button type="button" data-by="entropy" aria-pressed="true">'
-        'Colour: entropy</button><button type="button" data-by="kind" aria-pressed="false">Colour: known</button></div></div>'
+        'Colour: entropy</button><button type="button" data-by="kind" aria-pressed="false">Colour: known</button></div>'
+        "</div>"
         '<div class="split"><svg viewBox="0 0 320 320" role="img" tabindex="0" aria-label="A cloud of points along three '
         'axes. Arrow keys turn it. What is seen is said below.">'
         f'<g class="axes">{_axes()}</g><g class="cloud">{_dots(cloud["points"], shade(cloud["entropy"]), SHADES)}</g></svg>'
