@@ -113,9 +113,9 @@ def within_groups(x: Tensor, y: Tensor, groups: Tensor) -> float:
     0.0
     """
     a, b = _pair(x, y)
-    total, weight = 0.0, 0
+    total, weight, sizes = 0.0, 0, (a.abs().max(), b.abs().max())
     for rows in _members(groups, len(a)):
-        if len(rows) > 1 and _varies(a[rows]) and _varies(b[rows]):
+        if len(rows) > 1 and _varies(a[rows], sizes[0]) and _varies(b[rows], sizes[1]):
             total += len(rows) * rank_correlation(a[rows], b[rows])
             weight += len(rows)
     if not weight:
@@ -167,14 +167,14 @@ def _pair(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     return a, b
 
 
-def _varies(x: Tensor) -> bool:
-    """Whether numbers differ by more than float64 arithmetic leaves behind."""
-    return bool(x.max() - x.min() > 1e-12 * x.abs().max())
+def _varies(x: Tensor, size: Tensor) -> bool:
+    """Whether numbers differ by more than float64 arithmetic on numbers of that size leaves behind."""
+    return bool(x.max() - x.min() > 1e-12 * size)
 
 
 def _varying(name: str, x: Tensor) -> Tensor:
     """Less its mean, and of size about 1."""
-    if not _varies(x):
+    if not _varies(x, x.abs().max()):
         raise ValueError(f"{name}: expected numbers that vary, got equal ones")
     x = x / x.abs().amax()
     return x - x.mean()
