@@ -1,5 +1,5 @@
 // The same numbers as tutorlib.explore.cloud and tutorlib.geometry.rank_correlation.
-const MIDDLE = 160, RADIUS = 135, SHADES = 5;
+const MIDDLE = 160, RADIUS = 135, SHADES = 5, AXIS = 850;
 
 const fixed = (x, digits) => { const text = x.toFixed(digits); return Number(text) === 0 ? (0).toFixed(digits) : text; };
 
@@ -45,7 +45,7 @@ function dots(turned, colours, count) {
 }
 
 function axes(yaw, pitch) {
-  return turn([[1000, 0, 0], [0, 1000, 0], [0, 0, 1000]], yaw, pitch).map(([right, up], i) => {
+  return turn([[AXIS, 0, 0], [0, AXIS, 0], [0, 0, AXIS]], yaw, pitch).map(([right, up], i) => {
     const x = MIDDLE + RADIUS * right / 1000, y = MIDDLE - RADIUS * up / 1000;
     return `<path class="axis" d="M${MIDDLE} ${MIDDLE}L${fixed(x, 1)} ${fixed(y, 1)}"></path><text x="${fixed(x + 4, 1)}" y="${fixed(y - 4, 1)}">PC${i + 1}</text>`;
   }).join("");
@@ -59,7 +59,7 @@ function legend(cloud, by) {
 
 function sentence(cloud, rho) {
   return `<p>${cloud.about} The three axes hold ${cloud.share.join(" + ")} % of the variance.</p>` +
-    `<p>From left to right goes with entropy at ρ = <b>${fixed(rho, 2)}</b>.</p>`;
+    `<p>Left to right goes with entropy at ρ = <b>${fixed(rho, 2)}</b>.</p>`;
 }
 
 function mount(root, data) {

@@ -22,6 +22,7 @@ __all__ = ["BeliefCloud", "measure_clouds"]
 MIDDLE, RADIUS = 160, 135  # of the picture; the same numbers stand in cloud.js
 SHADES = 5  # of the entropy, from low to high
 POINTS = 400
+AXIS = 850  # the points reach 1000
 
 
 def _cloud(
@@ -116,7 +117,7 @@ def _dots(points: list[list[int]], colours: list[int], count: int) -> str:
 
 
 def _axes() -> str:
-    tips = ((1000, 0, 0), (0, 1000, 0), (0, 0, 1000))
+    tips = ((AXIS, 0, 0), (0, AXIS, 0), (0, 0, AXIS))
     parts = []
     for number, (right, up, _) in enumerate(turn([list(tip) for tip in tips], 0, 0), 1):
         x, y = MIDDLE + RADIUS * right / 1000, MIDDLE - RADIUS * up / 1000
@@ -140,7 +141,7 @@ def _sentence(cloud: dict[str, Any]) -> str:
     shares = " + ".join(f"{share}" for share in cloud["share"])
     return (
         f"<p>{cloud['about']} The three axes hold {shares} % of the variance.</p>"
-        f"<p>From left to right goes with entropy at ρ = <b>{_fixed(rho, 2)}</b>.</p>"
+        f"<p>Left to right goes with entropy at ρ = <b>{_fixed(rho, 2)}</b>.</p>"
     )
 
 
@@ -160,7 +161,7 @@ def _body(clouds: list[dict[str, Any]]) -> str:
     return (
         f'<div class="bar"><div role="group" aria-label="Cloud">{choices}</div>'
         '<div role="group" aria-label="Colour by"><button type="button" data-by="entropy" aria-pressed="true">'
-        'Colour: entropy</button><button type="button" data-by="kind" aria-pressed="false">Colour: known</button></div>'
+        'Colour: entropy</button><button type="button" data-by="kind" aria-pressed="false">Colour: state</button></div>'
         "</div>"
         '<div class="split"><svg viewBox="0 0 320 320" role="img" tabindex="0" aria-label="A cloud of points along three '
         'axes. Arrow keys turn it. What is seen is said below.">'
