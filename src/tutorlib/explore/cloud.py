@@ -60,7 +60,10 @@ def measure_clouds() -> list[dict[str, Any]]:
     """
     point = checkpoints.load("mess3")
     batch = point.tunnel.sample(27, torch.Generator().manual_seed(1))
-    belief = point.tunnel.belief(batch)[:, 1:].flatten(0, 1)[:POINTS]  # [n, 3], without the start token
+    believed = point.tunnel.changed(target="belief").exact(
+        batch
+    )  # [sequences, time, tokens]; states are 4 to 6
+    belief = believed[:, 1:, 4:].flatten(0, 1)[:POINTS]  # [n, 3], without the start token
     stream = geometry.residual_streams(point.model, batch)[3, :, 1:].flatten(0, 1)[:POINTS]
     states = ["state A most likely", "state B", "state C"]
     about = "Mess3 after three of four blocks. Trained on next symbols only."
