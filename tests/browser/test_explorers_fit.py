@@ -7,7 +7,15 @@ import pytest
 from book_site import assert_axe_finds_nothing, assert_fits_a_telephone, mount_again
 
 from tutorlib import explore
-from tutorlib.explore import BeliefTriangle, CoinTable, EMSteps, GuestRoom, SurpriseAreas, UnitSquare
+from tutorlib.explore import (
+    BeliefTriangle,
+    CoinTable,
+    EMSteps,
+    GuestRoom,
+    RecallMachine,
+    SurpriseAreas,
+    UnitSquare,
+)
 from tutorlib.explore.coin import COINS
 
 pytestmark = pytest.mark.browser
@@ -35,6 +43,11 @@ LOOKS = {
     },
     EMSteps: {"first": [], "ten rounds": TEN_ROUNDS, "three voices": ['[data-preset="2"]', *TEN_ROUNDS]},
     GuestRoom: {mode: [f'[data-mode="{mode}"]'] for mode in ("posterior", "dot", "seat")},
+    RecallMachine: {
+        "first": [],
+        "right angles": ['[data-kind="right"]'],
+        "other vectors": ['[data-do="draw"]'],
+    },
 }
 # What Python draws and JavaScript draws again, how many such parts there are, and which controls wait for JavaScript.
 DRAWN = {
@@ -52,6 +65,11 @@ DRAWN = {
         ".axes, .edges, .guests, .query, tbody, .orders, .result, label .name, label .value, [role=group]",
         14,
         ("[data-key]", "[data-mode]", "[data-part]"),
+    ),
+    RecallMachine: (
+        ".shelf, .frame, .curves, tbody, .said, label .name, label .value, [role=group]",
+        14,
+        ("[data-key]", "[data-kind]", "[data-do]"),
     ),
     CoinTable: (
         ".sequence, .sentence, .columns, .scale, table, svg, select",

@@ -10,13 +10,24 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tutorlib import bayes, bits, checks, course, evaluation, handset, models, optimisers, tunnels
+from tutorlib import bayes, bits, checks, clusters, course, evaluation, handset, models, optimisers, tunnels
 from tutorlib.models import header, linear_attention, mamba
 from tutorlib.tunnels import Bijection, Coin, filtering
 
 from junk import anything, has_a_shape, holds, junk_for
 
-ROOMS = ("bits", "bayes", "tunnels", "models", "evaluation", "handset", "optimisers", "course", "checks")
+ROOMS = (
+    "bits",
+    "bayes",
+    "clusters",
+    "tunnels",
+    "models",
+    "evaluation",
+    "handset",
+    "optimisers",
+    "course",
+    "checks",
+)
 MORE = ("tunnels.filtering", "models.linear_attention", "models.mamba", "models.header")
 
 
@@ -65,6 +76,9 @@ CALLS = {
     bayes.odds: {"p": P},
     bayes.predict: {"belief": P, "transition": TABLE},
     bayes.probability: {"odds": P},
+    clusters.k_means: {"points": TABLE, "k": 2, "generator": gen(), "starts": 2, "rounds": 3},
+    clusters.rand_index: {"first": torch.tensor([0, 0, 1]), "second": torch.tensor([2, 0, 0])},
+    clusters.silhouette: {"points": TABLE, "labels": torch.tensor([0, 1, 1])},
     tunnels.Bijection: {"symbols": 3, "pairs": 2, "replacement": False},
     tunnels.Coin: {"tosses": 4, "a": 1.0, "b": 1.0, "sampled_from": (2.0, 3.0)},
     tunnels.Diversity: {"tunnel": "coin", "tunnel_config": {"tosses": 3}, "tasks": 4, "seed": 0},

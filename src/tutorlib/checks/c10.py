@@ -61,8 +61,8 @@ ROOM = 2**20 / math.perm(16, 8)
 
 little_room = expect_number(
     ROOM,
-    "Right: a million states cannot stand for half a billion lists of values, so about two lists in a thousand come out whole "
-    "at most.",
+    "Right: a million states cannot stand for half a billion lists of values, so at most about two in a thousand come out "
+    "whole.",
     {
         2**20 / 16**8: "This counts lists in which a value comes twice. In the tunnel values are unique.",
         2**20
@@ -122,8 +122,8 @@ def _check(exercise: str, judge: Callable[[Any], Verdict], correct: Any, *mistak
 # fmt: off
 CHECKS: tuple[Check, ...] = (
     _check("10-a", bag_floor, BAG,
-        (5, "log2 32"), (0, "someone who knows the pairs"), (1.415, "saves"), (4.322, "not shown"), (12, "a number of values"),
-        (3.459, "ruled out"), (2.485, "in nats")),
+        (5, "log2 32"), (0, "someone who knows the pairs"), (1.415, "saves"), (4.322, "not shown"),
+        (12, "a number of values"), (3.459, "ruled out"), (2.485, "in nats")),
     _check("10-b", smallest_matrix, MATRIX,
         (64, "the width"), (128, "64 + 64"), (8192, "all keys and values"), (3969, "63 coordinates"), (256, "width 16")),
     _check("10-c", little_room, ROOM,
