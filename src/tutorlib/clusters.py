@@ -28,15 +28,14 @@ def k_means(points: Tensor, k: int, generator: torch.Generator, starts: int = 5,
         rounds: the most steps from one start.
 
     Returns:
-        Numbers 0 to ``k - 1``, int64 ``[points]``.
+        Numbers 0 to ``k - 1``, int64 ``[points]``, in the order in which the clusters first occur.
 
     Raises:
         ValueError: if there are too few different points or an argument does not fit.
 
     >>> points = torch.tensor([[0.0], [0.1], [5.0], [5.1]])
-    >>> labels = k_means(points, 2, torch.Generator().manual_seed(0))
-    >>> bool(labels[0] == labels[1]), bool(labels[1] == labels[2])
-    (True, False)
+    >>> k_means(points, 2, torch.Generator().manual_seed(0))
+    tensor([0, 0, 1, 1])
     """
     points = _table(points)
     k, starts, rounds = integer("k", k, 1), integer("starts", starts, 1), integer("rounds", rounds, 1)
@@ -57,7 +56,9 @@ def k_means(points: Tensor, k: int, generator: torch.Generator, starts: int = 5,
         distance, labels = torch.cdist(points, centres).min(-1)  # [points] each
         if (cost := float((distance**2).sum())) < least:
             best, least = labels, cost
-    return best
+    # Numbered in the order in which they first occur, so that a grouping has one name.
+    first = torch.stack([(best == j).int().argmax() for j in range(k)])  # [clusters]
+    return first.argsort().argsort()[best]
 
 
 def silhouette(points: Tensor, labels: Tensor) -> float:

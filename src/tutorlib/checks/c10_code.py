@@ -54,7 +54,7 @@ def _overwritten(keys: Tensor, values: Tensor) -> Tensor:
 
 DELTA_SLIPS: tuple[tuple[Callable[[Tensor, Tensor], Tensor], str], ...] = (
     (lambda k, v: v.mT @ k, "this is the running sum: nothing is taken back before writing. Subtract S @ key."),
-    (lambda k, v: delta_memory(k, v).mT, "the matrix is turned round. outer(value part, key) has the key along the columns."),
+    (lambda k, v: delta_memory(k, v).mT, "the matrix is turned round. outer(correction, key) has one row a value feature."),
     (_backwards, "the pairs are stored from the last to the first, so the oldest wins."),
     (_halves, "half of the correction is written. Here all of it is: beta is 1."),
     (_overwritten, "only the last correction is left. Add it to S."),

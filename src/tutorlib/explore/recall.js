@@ -57,7 +57,7 @@ const right = found => found.filter((letter, pair) => letter === pair).length;
 const kept = (memory, width, pairs) => memory === "softmax" ? 2 * pairs * width : width * width;
 
 function shelf(data, found, asked) {
-  const rows = Object.entries(data.memories).map(([memory, name], row) => {
+  const rows = data.memories.map(([memory, name], row) => {
     const y = 16 + ROW * row;
     const cells = Array.from({length: COUNT}, (_, pair) => {
       const x = LEFT + CELL * pair, letter = found[memory][pair];
@@ -71,7 +71,7 @@ function shelf(data, found, asked) {
 }
 
 const at = (pairs, share) => [
-  (PLOT.left + (PLOT.right - PLOT.left) * (pairs - 1) / 23).toFixed(2), (PLOT.bottom - (PLOT.bottom - PLOT.top) * share).toFixed(2)];
+  (PLOT.left + (PLOT.right - PLOT.left) * (pairs - 1) / 23).toFixed(2), (PLOT.bottom - (PLOT.bottom - PLOT.top) * share + 1e-9).toFixed(2)];
 
 function curves(shares, pairs) {
   const lines = Object.entries(shares).map(([memory, part]) =>
@@ -81,7 +81,7 @@ function curves(shares, pairs) {
 }
 
 function rows(data, found, shares, {width, pairs, asked}) {
-  return Object.entries(data.memories).map(([memory, name]) => {
+  return data.memories.map(([memory, name]) => {
     const letter = found[memory][asked - 1], share = 100 * shares[memory][pairs - 1], numbers = kept(memory, width, pairs);
     return `<tr data-memory="${memory}"><th scope="row">${name}</th><td><data class="kept" value="${numbers}">${numbers}</data></td>` +
       `<td><data class="hits" value="${right(found[memory])}">${right(found[memory])}</data> of ${pairs}</td>` +
@@ -91,14 +91,14 @@ function rows(data, found, shares, {width, pairs, asked}) {
 }
 
 function sentence(data, found, {width, pairs, asked}) {
-  const said = Object.entries(data.memories).map(([memory, name]) => `${name} ${right(found[memory])}`).join(", ");
+  const said = data.memories.map(([memory, name]) => `${name} ${right(found[memory])}`).join(", ");
   return `${pairs} ${pairs === 1 ? "pair" : "pairs"} stored, vectors of ${width} numbers. Right when all are asked: ${said}. ` +
     `Pair ${asked} has the letter ${data.letters[asked - 1]}.`;
 }
 
 function mount(root, data) {
   const find = selector => root.querySelector(selector), all = selector => [...root.querySelectorAll(selector)];
-  const state = {...data.start, kind: "random", draw: 0}, memories = Object.keys(data.memories);
+  const state = {...data.start, kind: "random", draw: 0}, memories = data.memories.map(([memory]) => memory);
   let known = "", found, shares;  // of every memory, for every number of pairs
 
   // Everything for one choice of vectors is computed once; more pairs only look further along.

@@ -118,7 +118,8 @@ def _shelf(found: dict[str, list[int]], asked: int) -> str:
 
 def _place(pairs: float, share: float) -> str:
     left, right, top, bottom = (PLOT[key] for key in ("left", "right", "top", "bottom"))
-    return f"{left + (right - left) * (pairs - 1) / 23:.2f},{bottom - (bottom - top) * share:.2f}"
+    # Python and JavaScript round a half differently, so there is none.
+    return f"{left + (right - left) * (pairs - 1) / 23:.2f},{bottom - (bottom - top) * share + 1e-9:.2f}"
 
 
 def _frame() -> str:
@@ -224,7 +225,7 @@ class RecallMachine(Explorer):
             "draws": drawn(),
             "start": START,
             "letters": LETTERS,
-            "memories": MEMORIES,
+            "memories": list(MEMORIES.items()),  # JSON would sort a table
         }
         super().__init__(
             name="recall",
