@@ -135,7 +135,7 @@ def _frame() -> str:
     legend = "".join(
         f'<line class="{memory}" x1="{x}" y1="{bottom + 50}" x2="{x + 20}" y2="{bottom + 50}"></line>'
         f'<text x="{x + 24}" y="{bottom + 54}">{name}</text>'
-        for x, (memory, name) in zip((left - 30, left + 88, left + 184), MEMORIES.items(), strict=True)
+        for x, (memory, name) in zip((left - 38, left + 72, left + 160), MEMORIES.items(), strict=True)
     )
     return (
         f'<line class="axis" x1="{left}" y1="{bottom}" x2="{right}" y2="{bottom}"></line>'

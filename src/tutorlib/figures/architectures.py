@@ -54,7 +54,7 @@ def seeds_and_rates(
         axis.grid(axis="x", visible=True)
     axes[0, 0].plot([], [], "o", color=COLOURS["model"], markersize=5, label="seed")
     axes[0, 0].plot(
-        [], [], "o", color=COLOURS["reference"], fillstyle="none", markersize=7, label="other rates, seed 0"
+        [], [], "o", color=COLOURS["reference"], fillstyle="none", markersize=7, label="rates tried, seed 0"
     )
     fig.legend(loc="outside lower center", ncols=2, fontsize=9)
     return fig
