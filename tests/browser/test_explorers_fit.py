@@ -11,9 +11,11 @@ from tutorlib.explore import (
     BeliefTriangle,
     CoinTable,
     EMSteps,
+    FoolTheMeasure,
     GuestRoom,
     RecallMachine,
     SurpriseAreas,
+    TwoLaws,
     UnitSquare,
 )
 from tutorlib.explore.coin import COINS
@@ -42,6 +44,17 @@ LOOKS = {
         "mess3 cloud": ['[data-scene="1"]', CLOUD],
     },
     EMSteps: {"first": [], "ten rounds": TEN_ROUNDS, "three voices": ['[data-preset="2"]', *TEN_ROUNDS]},
+    FoolTheMeasure: {
+        "first": [],
+        "clock": ['[data-preset="Clock"]', '[data-game="1"]'],
+        "one song": ['[data-preset="One song"]'],
+    },
+    TwoLaws: {
+        "first": [],
+        "wrong and sure": ['[data-preset="1"]', '[data-take="values"]'],
+        "frozen, treasure": ['[data-preset="2"]', '[data-thing="3"]'],
+        "after steps": ['[data-take="both"][data-times="10"]'],
+    },
     GuestRoom: {mode: [f'[data-mode="{mode}"]'] for mode in ("posterior", "dot", "seat")},
     RecallMachine: {
         "first": [],
@@ -71,10 +84,20 @@ DRAWN = {
         14,
         ("[data-key]", "[data-kind]", "[data-do]"),
     ),
+    FoolTheMeasure: (
+        ".axis, .bars, tbody, .tasks, label .name, label .value, [role=group]",
+        20,
+        ("[data-song]", "[data-preset]", "[data-game]"),
+    ),
     CoinTable: (
         ".sequence, .sentence, .columns, .scale, table, svg, select",
         8,
         ("[data-toss]",),
+    ),
+    TwoLaws: (
+        ".field, .grips, .frame, .bars, .curve, .said, table, label .name, [role=group]",
+        15,
+        ("[data-preset]", "[data-take]", "[data-thing]", "[data-axis]", "[data-score]"),
     ),
     BeliefTriangle: (
         ".frames, .trails, .grip, table, .result, label .name, label .value, .sounds, [role=group]",

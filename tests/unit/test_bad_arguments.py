@@ -10,7 +10,11 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+<<<<<<< HEAD
 from tutorlib import bayes, bits, checks, clusters, course, evaluation, handset, models, optimisers, tunnels
+=======
+from tutorlib import bayes, bits, checks, course, evaluation, gradients, handset, models, optimisers, tunnels
+>>>>>>> main
 from tutorlib.models import header, linear_attention, mamba
 from tutorlib.tunnels import Bijection, Coin, filtering
 
@@ -19,10 +23,17 @@ from junk import anything, has_a_shape, holds, junk_for
 ROOMS = (
     "bits",
     "bayes",
+<<<<<<< HEAD
     "clusters",
     "tunnels",
     "models",
     "evaluation",
+=======
+    "tunnels",
+    "models",
+    "evaluation",
+    "gradients",
+>>>>>>> main
     "handset",
     "optimisers",
     "course",
@@ -89,6 +100,7 @@ CALLS = {
     tunnels.Mess3: {"observations": 4, "alpha": 0.85, "x": 0.05, "target": "next"},
     tunnels.ModelSelection: {"symbols": 6, "pairs": 3, "involution": 0.5},
     tunnels.Recall: {"pairs": 3, "queries": 2, "keys": 4, "values": 4, "filler": 1, "gap": 1},
+    tunnels.register: {"kind": Coin},
     filtering.forward_filter: {"initial": P, "transition": MATRIX, "likelihood": drawn(2, 4, 3)},
     filtering.marginal_law: {"initial": P, "transition": MATRIX, "times": 3},
     filtering.stationary_law: {"transition": MATRIX},
@@ -129,6 +141,18 @@ CALLS = {
     evaluation.martingale_gap: {"predictor": MODEL, **SCORED, "positions": [0, 2]},
     evaluation.permutation_gap: {"predictor": MODEL, **SCORED},
     evaluation.model_predictor: {"model": MODEL, "tunnel": COIN},
+    gradients.advantages: {"attention": P, "costs": LOGITS},
+    gradients.costs: {"output_gradient": Q, "value": Q.flip(1)},
+    gradients.key_gradient: {"score_gradient": drawn(2, 4, 5), "query": Q, "scale": 0.5},
+    gradients.matrix_gradient: {"inputs": Q, "gradient": V},
+    gradients.observe: {
+        "model": MODEL, "tokens": torch.tensor([[0, 1, 1]]), "loss": torch.sum, "at": torch.tensor([0, 2]), "layer": 0,
+        "header": None,
+    },
+    gradients.query_gradient: {"score_gradient": drawn(2, 3, 4), "key": Q, "scale": 0.5},
+    gradients.score_gradient: {"attention": P, "costs": LOGITS},
+    gradients.score_gradient_bound: {"attention": P, "costs": LOGITS},
+    gradients.value_gradient: {"attention": drawn(2, 4, 5), "output_gradient": Q},
     handset.bijection_eliminator: {"symbols": 3, "gap": 30.0},
     handset.coin_counter: {"tosses": 4, "a": 1.0, "b": 2.0, "knots": 5},
     handset.hmm_window_filter: {"transition": MATRIX, "emission": TABLE, "window": 2, "context": 5},
@@ -155,6 +179,7 @@ ALSO = {
 RECORDS = {
     "Batch",
     "Interval",
+    "Observed",
     "Prediction",
     "Verdict",
     "Check",

@@ -10,7 +10,9 @@ from tutorlib.explore.coin import CoinTable
 from tutorlib.explore.counting import UnitSquare
 from tutorlib.explore.em import EMSteps
 from tutorlib.explore.guests import GuestRoom
+from tutorlib.explore.measures import FoolTheMeasure
 from tutorlib.explore.recall import RecallMachine
+from tutorlib.explore.routing import TwoLaws
 from tutorlib.explore.surprise import SurpriseAreas
 from tutorlib.explore.tracking import BeliefTriangle
 
@@ -20,8 +22,10 @@ __all__ = [
     "EMSteps",
     "EliminationGame",
     "Explorer",
+    "FoolTheMeasure",
     "GuestRoom",
     "RecallMachine",
     "SurpriseAreas",
+    "TwoLaws",
     "UnitSquare",
 ]
