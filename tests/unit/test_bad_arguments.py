@@ -10,11 +10,19 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-<<<<<<< HEAD
-from tutorlib import bayes, bits, checks, clusters, course, evaluation, handset, models, optimisers, tunnels
-=======
-from tutorlib import bayes, bits, checks, course, evaluation, gradients, handset, models, optimisers, tunnels
->>>>>>> main
+from tutorlib import (
+    bayes,
+    bits,
+    checks,
+    clusters,
+    course,
+    evaluation,
+    gradients,
+    handset,
+    models,
+    optimisers,
+    tunnels,
+)
 from tutorlib.models import header, linear_attention, mamba
 from tutorlib.tunnels import Bijection, Coin, filtering
 
@@ -23,17 +31,11 @@ from junk import anything, has_a_shape, holds, junk_for
 ROOMS = (
     "bits",
     "bayes",
-<<<<<<< HEAD
     "clusters",
     "tunnels",
     "models",
     "evaluation",
-=======
-    "tunnels",
-    "models",
-    "evaluation",
     "gradients",
->>>>>>> main
     "handset",
     "optimisers",
     "course",
