@@ -52,6 +52,7 @@ def test_there_are_chapters(root: Path) -> None:
         "06_attention",
         "07_wind_tunnels",
         "08_bijection",
+        "10_architectures",
         "11_geometry",
         "13_gradient_laws",
     ]

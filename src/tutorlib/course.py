@@ -22,6 +22,7 @@ from tutorlib.checks import (
     c06,
     c07,
     c08,
+    c10,
     c11,
     c13,
 )
@@ -29,7 +30,9 @@ from tutorlib.checks import (
 __all__ = ["CHECKS", "Check", "Prediction", "Verdict", "check", "predict"]
 
 CHECKS: dict[str, Check] = {
-    item.id: item for chapter in (c01, c02, c03, c04, c05, c06, c07, c08, c11, c13) for item in chapter.CHECKS
+    item.id: item
+    for chapter in (c01, c02, c03, c04, c05, c06, c07, c08, c10, c11, c13)
+    for item in chapter.CHECKS
 }
 
 

@@ -14,6 +14,7 @@ from tutorlib.explore import (
     EMSteps,
     FoolTheMeasure,
     GuestRoom,
+    RecallMachine,
     SurpriseAreas,
     TwoLaws,
     UnitSquare,
@@ -60,6 +61,11 @@ LOOKS = {
         "after steps": ['[data-take="both"][data-times="10"]'],
     },
     GuestRoom: {mode: [f'[data-mode="{mode}"]'] for mode in ("posterior", "dot", "seat")},
+    RecallMachine: {
+        "first": [],
+        "right angles": ['[data-kind="right"]'],
+        "other vectors": ['[data-do="draw"]'],
+    },
 }
 # What Python draws and JavaScript draws again, how many such parts there are, and which controls wait for JavaScript.
 DRAWN = {
@@ -77,6 +83,11 @@ DRAWN = {
         ".axes, .edges, .guests, .query, tbody, .orders, .result, label .name, label .value, [role=group]",
         14,
         ("[data-key]", "[data-mode]", "[data-part]"),
+    ),
+    RecallMachine: (
+        ".shelf, .frame, .curves, tbody, .said, label .name, label .value, [role=group]",
+        14,
+        ("[data-key]", "[data-kind]", "[data-do]"),
     ),
     FoolTheMeasure: (
         ".axis, .bars, tbody, .tasks, label .name, label .value, [role=group]",

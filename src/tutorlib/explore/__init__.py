@@ -12,6 +12,7 @@ from tutorlib.explore.counting import UnitSquare
 from tutorlib.explore.em import EMSteps
 from tutorlib.explore.guests import GuestRoom
 from tutorlib.explore.measures import FoolTheMeasure
+from tutorlib.explore.recall import RecallMachine
 from tutorlib.explore.routing import TwoLaws
 from tutorlib.explore.surprise import SurpriseAreas
 from tutorlib.explore.tracking import BeliefTriangle
@@ -25,6 +26,7 @@ __all__ = [
     "Explorer",
     "FoolTheMeasure",
     "GuestRoom",
+    "RecallMachine",
     "SurpriseAreas",
     "TwoLaws",
     "UnitSquare",

@@ -78,6 +78,22 @@ FLAGSHIPS = {
         {"width": 64, "layers": 2, "heads": 2, "positions": "rotary"},
         looking_up(4_000),
     ),
+    # The LSTMs of the comparison of architectures, with its rates, at ten and five times its steps: chapter 10 asks whether
+    # what these networks lack there is room or time.
+    "recall-lstm-long": Recipe(
+        "recall",
+        {"pairs": 8, "queries": 8, "keys": 16, "values": 16},
+        "lstm",
+        {"width": 58},
+        TrainingPlan(steps=20_000, matrix_rate=0.01, embedding_rate=0.003, decay=0.6, averaging=0.99),
+    ),
+    "bijection-lstm-long": Recipe(
+        "bijection",
+        V20,
+        "lstm",
+        {"width": 44},
+        TrainingPlan(steps=10_000, matrix_rate=0.01, embedding_rate=0.03, decay=0.6, averaging=0.99),
+    ),
     "coin": Recipe("coin", {}, "transformer", {"width": 32, "layers": 2}, SAMPLED),
     "mess3": Recipe(
         "mess3",
