@@ -11,6 +11,7 @@ from tutorlib.explore.counting import UnitSquare
 from tutorlib.explore.em import EMSteps
 from tutorlib.explore.guests import GuestRoom
 from tutorlib.explore.surprise import SurpriseAreas
+from tutorlib.explore.switches import SwitchBoard
 from tutorlib.explore.tracking import BeliefTriangle
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "Explorer",
     "GuestRoom",
     "SurpriseAreas",
+    "SwitchBoard",
     "UnitSquare",
 ]
