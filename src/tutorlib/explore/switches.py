@@ -81,7 +81,11 @@ def _check(points: Sequence[Checkpoint]) -> Bijection:
         raise ValueError("checkpoints: expected at least one, got none")
     for point in points:
         tunnel = point.tunnel
-        if not isinstance(point.model, Transformer) or not isinstance(tunnel, Bijection) or tunnel.replacement:
+        if (
+            not isinstance(point.model, Transformer)
+            or not isinstance(tunnel, Bijection)
+            or tunnel.replacement
+        ):
             raise ValueError(
                 f"checkpoints: expected transformers on a bijection tunnel without replacement, got "
                 f"{point.model.name} on {tunnel.name} {tunnel.config()}"
