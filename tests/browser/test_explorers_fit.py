@@ -7,7 +7,15 @@ import pytest
 from book_site import assert_axe_finds_nothing, assert_fits_a_telephone, mount_again
 
 from tutorlib import explore
-from tutorlib.explore import BeliefTriangle, CoinTable, EMSteps, GuestRoom, SurpriseAreas, UnitSquare
+from tutorlib.explore import (
+    BeliefTriangle,
+    CoinTable,
+    EMSteps,
+    GuestRoom,
+    SurpriseAreas,
+    SwitchBoard,
+    UnitSquare,
+)
 from tutorlib.explore.coin import COINS
 
 pytestmark = pytest.mark.browser
@@ -18,7 +26,7 @@ TEN_ROUNDS = ['[data-action="run"]', '[data-action="E"]']
 CLOUD = '[data-do="cloud"]'
 
 # For each explorer what a finger must hit, and for each of its looks what is clicked to get there.
-TARGETS = {CoinTable: "button, select", SurpriseAreas: "button, .reach"}
+TARGETS = {CoinTable: "button, select", SwitchBoard: "button, select", SurpriseAreas: "button, .reach"}
 LOOKS = {
     UnitSquare: {"first": [], "disease": [DISEASE], "dots": [DOTS], "disease dots": [DOTS, DISEASE]},
     SurpriseAreas: {"first": [], "fog": [FOG], "fog, whole seconds": [FOG, WHOLE]},
@@ -35,6 +43,11 @@ LOOKS = {
     },
     EMSteps: {"first": [], "ten rounds": TEN_ROUNDS, "three voices": ['[data-preset="2"]', *TEN_ROUNDS]},
     GuestRoom: {mode: [f'[data-mode="{mode}"]'] for mode in ("posterior", "dot", "seat")},
+    SwitchBoard: {
+        "first": [],
+        "attention off": ['[data-do="attention"]'],
+        "updates off": ['[data-do="updates"]'],
+    },
 }
 # What Python draws and JavaScript draws again, how many such parts there are, and which controls wait for JavaScript.
 DRAWN = {
@@ -62,6 +75,11 @@ DRAWN = {
         ".frames, .trails, .grip, table, .result, label .name, label .value, .sounds, [role=group]",
         14,
         ("[data-key]", "[data-sound]"),
+    ),
+    SwitchBoard: (
+        ".axes, .marks, table, .result, [role=group], select",
+        9,
+        ("[data-site]", "[data-do]", "[data-part]"),
     ),
 }
 EACH = [
