@@ -163,12 +163,12 @@ def _axes(symbols: int) -> str:
         for p, label in labels.items()
     )
     ticks = "".join(
-        f'<text x="{_x(k, symbols)}" y="{TOP + TALL + 16}" text-anchor="middle">{k + 1}</text>'
+        f'<text x="{_x(k, symbols)}" y="{TOP + TALL + 22}" text-anchor="middle">{k + 1}</text>'
         for k in range(symbols)
     )
     blind = " ".join(f"{_x(k, symbols)} {_y(v)}" for k, v in enumerate(_uniform(symbols)) if k)
     return (
-        f'{lines}{ticks}<text x="{LEFT + WIDE / 2:.1f}" y="{TOP + TALL + 34}" text-anchor="middle">question</text>'
+        f'{lines}{ticks}<text x="{LEFT + WIDE / 2:.1f}" y="{TOP + TALL + 40}" text-anchor="middle">question</text>'
         f'<path class="blind" d="M{blind}"></path>'
     )
 
@@ -224,7 +224,7 @@ def _body(sites: list[str], values: list[float], networks: int, sequences: int) 
         "sequences": str(sequences),
         "networks": "".join(f'<option value="{n}">seed {n}</option>' for n in range(networks)),
         "switches": _switches(sites),
-        "size": f"0 0 {LEFT + WIDE + 8} {TOP + TALL + 40}",
+        "size": f"0 0 {LEFT + WIDE + 8} {TOP + TALL + 46}",
         "axes": _axes(size),
         "marks": _marks(values, values),
         "heads": "".join(f'<th scope="col">{k + 1}</th>' for k in range(size)),

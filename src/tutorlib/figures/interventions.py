@@ -44,10 +44,12 @@ def damage_by_part(
     )
     for axis, (title, panel) in zip(axes[0], panels.items(), strict=True):
         names = list(panel)
-        axis.axvspan(max(min(intact), SMALLEST), max(intact), color=COLOURS["light"], zorder=0)
-        axis.axvline(blind, color=COLOURS["reference"], ls="--", lw=1.2)
+        band = axis.axvspan(max(min(intact), SMALLEST), max(intact), color=COLOURS["light"], zorder=0)
+        line = axis.axvline(blind, color=COLOURS["reference"], ls="--", lw=1.2)
+        band.set_label("everything on")
+        line.set_label("always uniform")
         for network, marker in zip(range(len(intact)), MARKERS, strict=False):
-            shift = 0.11 * (network - (len(intact) - 1) / 2)
+            shift = 0.15 * (network - (len(intact) - 1) / 2)
             values = [max(panel[name][network], SMALLEST) for name in names]
             rows_at = [row + shift for row in range(len(names))]
             axis.plot(
