@@ -180,11 +180,12 @@ def _judge_patch(answer: Any) -> Verdict:
     if same(run_a):
         return wrong("that is run A, unpatched. Does the hook return the changed output?")
     if same(run_b):
-        return wrong("that is run B. Run the model on a with B's state at the last position only.")
+        return wrong(
+            "that is run B. Run the model on a, and put B's state in at the last position only: with all positions "
+            "patched, nothing of A is left."
+        )
     if same(right_patch(model, b, a)):
         return wrong("a and b have changed roles: the state comes from b and goes into a.")
-    if same(right_patch(model, a, b, last_only=False)):
-        return wrong("that patches all positions. Only the last one is B's.")
     if same(right_patch(model, a, b, "residual2")):
         return wrong("that patches the output of block 1. The state comes out of block 0.")
     return wrong("keep output[:, -1] of block 0 in the run on b, and write it there in the run on a.")
@@ -268,7 +269,7 @@ CHECKS = [
             (lambda: lambda model, a, b: _run(model, a), "unpatched"),
             (lambda: lambda model, a, b: _run(model, b), "run B"),
             (lambda: lambda model, a, b: right_patch(model, b, a), "changed roles"),
-            (lambda: lambda model, a, b: right_patch(model, a, b, last_only=False), "all positions"),
+            (lambda: lambda model, a, b: right_patch(model, a, b, last_only=False), "nothing of A"),
             (lambda: lambda model, a, b: right_patch(model, a, b, "residual2"), "block 1"),
             (lambda: _never_removed, "still on the model"),
         ),

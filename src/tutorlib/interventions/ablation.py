@@ -86,6 +86,7 @@ def damage(found: Mapping[str, Evaluation], label: str) -> Evaluation:
     Returns:
         An evaluation with the one measure ``kl``, in bits; below 0 where the ablation helps.
 
+    >>> from tutorlib.evaluation import Evaluation
     >>> found = {name: Evaluation({"kl": torch.tensor([[kl]])}) for name, kl in (("intact", 0.25), ("layer0", 1.0))}
     >>> damage(found, "layer0").mean("kl")
     0.75

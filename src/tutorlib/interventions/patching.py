@@ -45,6 +45,7 @@ def spliced(base: Batch, donor: Batch, upto: int) -> Batch:
     Raises:
         ValueError: if the batches do not fit together.
 
+    >>> from tutorlib.tunnels import Batch
     >>> a, b = (Batch(torch.tensor([tokens]), torch.tensor([[5]])) for tokens in ([0, 1, 2], [7, 8, 9]))
     >>> spliced(a, b, 2).tokens
     tensor([[7, 8, 2]])
