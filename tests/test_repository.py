@@ -54,6 +54,7 @@ def test_there_are_chapters(root: Path) -> None:
         "08_bijection",
         "10_architectures",
         "11_geometry",
+        "12_dissection",
         "13_gradient_laws",
     ]
     assert {f"{name}.ipynb" for name in there} <= set(names)

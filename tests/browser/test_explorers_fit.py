@@ -16,6 +16,7 @@ from tutorlib.explore import (
     GuestRoom,
     RecallMachine,
     SurpriseAreas,
+    SwitchBoard,
     TwoLaws,
     UnitSquare,
 )
@@ -29,7 +30,7 @@ TEN_ROUNDS = ['[data-action="run"]', '[data-action="E"]']
 CLOUD = '[data-do="cloud"]'
 
 # For each explorer what a finger must hit, and for each of its looks what is clicked to get there.
-TARGETS = {CoinTable: "button, select", SurpriseAreas: "button, .reach"}
+TARGETS = {CoinTable: "button, select", SwitchBoard: "button, select", SurpriseAreas: "button, .reach"}
 LOOKS = {
     UnitSquare: {"first": [], "disease": [DISEASE], "dots": [DOTS], "disease dots": [DOTS, DISEASE]},
     SurpriseAreas: {"first": [], "fog": [FOG], "fog, whole seconds": [FOG, WHOLE]},
@@ -65,6 +66,11 @@ LOOKS = {
         "first": [],
         "right angles": ['[data-kind="right"]'],
         "other vectors": ['[data-do="draw"]'],
+    },
+    SwitchBoard: {
+        "first": [],
+        "attention off": ['[data-do="attention"]'],
+        "updates off": ['[data-do="updates"]'],
     },
 }
 # What Python draws and JavaScript draws again, how many such parts there are, and which controls wait for JavaScript.
@@ -113,6 +119,11 @@ DRAWN = {
         ".frames, .trails, .grip, table, .result, label .name, label .value, .sounds, [role=group]",
         14,
         ("[data-key]", "[data-sound]"),
+    ),
+    SwitchBoard: (
+        ".axes, .marks, table, .result, [role=group], select",
+        9,
+        ("[data-site]", "[data-do]", "[data-part]"),
     ),
 }
 EACH = [

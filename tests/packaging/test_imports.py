@@ -22,6 +22,7 @@ RANKS = {
             "snapshots",
             "geometry",
             "gradients",
+            "interventions",
             "em",
         ],
         2,

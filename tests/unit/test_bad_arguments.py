@@ -112,7 +112,7 @@ CALLS = {
     filtering.marginal_law: {"initial": P, "transition": MATRIX, "times": 3},
     filtering.stationary_law: {"transition": MATRIX},
     filtering.window_filter: {"initial": P, "transition": MATRIX, "likelihood": drawn(2, 4, 3), "steps": 2},
-    models.Transformer: {**SIZES, "heads": 2, "hidden": 4, "positions": "none", **FRAME},
+    models.Transformer: {**SIZES, "heads": 2, "hidden": 4, "positions": "none", "attending": None, **FRAME},
     models.LSTM: {**SIZES, "hidden": 4, **FRAME},
     models.GRU: {**SIZES, "hidden": 4, **FRAME},
     models.Mamba: {**SIZES, "state": 2, "expand": 2, "kernel": 2, **FRAME},

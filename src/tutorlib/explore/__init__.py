@@ -15,6 +15,7 @@ from tutorlib.explore.measures import FoolTheMeasure
 from tutorlib.explore.recall import RecallMachine
 from tutorlib.explore.routing import TwoLaws
 from tutorlib.explore.surprise import SurpriseAreas
+from tutorlib.explore.switches import SwitchBoard
 from tutorlib.explore.tracking import BeliefTriangle
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "GuestRoom",
     "RecallMachine",
     "SurpriseAreas",
+    "SwitchBoard",
     "TwoLaws",
     "UnitSquare",
 ]
