@@ -23,6 +23,7 @@ RANKS = {
             "geometry",
             "gradients",
             "em",
+            "em_attention",
         ],
         2,
     ),

@@ -10,6 +10,7 @@ from tutorlib.explore.coin import CoinTable
 from tutorlib.explore.counting import UnitSquare
 from tutorlib.explore.em import EMSteps
 from tutorlib.explore.guests import GuestRoom
+from tutorlib.explore.pools import PoolMorph
 from tutorlib.explore.surprise import SurpriseAreas
 from tutorlib.explore.tracking import BeliefTriangle
 
@@ -20,6 +21,7 @@ __all__ = [
     "EliminationGame",
     "Explorer",
     "GuestRoom",
+    "PoolMorph",
     "SurpriseAreas",
     "UnitSquare",
 ]
