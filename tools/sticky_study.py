@@ -1,7 +1,7 @@
 """Run every rule of the sticky-chain experiment from every seed: python tools/sticky_study.py [RULE ...]
 
-Without names, all rules that are missing. Each run is written to ``sticky.json`` in the library when it is done. Stop it at any
-time; the same command goes on. The whole takes about half an hour of one core.
+Without names, all rules that are missing. Each run is written to ``sticky.json`` in the library when it is done. Stop it
+at any time; the same command goes on. The whole takes about a quarter of an hour of one core.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ def as_row(name: str, seed: int) -> dict:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run what is missing."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("rules", nargs="*", metavar="RULE", help="names in RULES; all if none is given")
     parser.add_argument("--out", type=Path, default=RESULTS, help="the file (default: the library's)")
     options = parser.parse_args(arguments)

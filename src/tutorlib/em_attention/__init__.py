@@ -8,6 +8,7 @@ from one to the other, and one law gives the gradients for all of them.
 learns under different rates.
 """
 
+from tutorlib.em_attention import pools
 from tutorlib.em_attention.chain import (
     ChainData,
     draw_chain,
@@ -17,6 +18,7 @@ from tutorlib.em_attention.chain import (
     transition_matrix,
 )
 from tutorlib.em_attention.head import RULES, SEEDS, Rule, Run, first_weights, head_loss_nats, train_head
+from tutorlib.em_attention.study import paired, rule_names, steps_to, stored_run
 
 __all__ = [
     "RULES",
@@ -30,6 +32,11 @@ __all__ = [
     "first_weights",
     "head_loss_nats",
     "known_symbol_loss_nats",
+    "paired",
+    "pools",
+    "rule_names",
+    "steps_to",
+    "stored_run",
     "train_head",
     "transition_matrix",
 ]

@@ -21,7 +21,9 @@ from tutorlib.em_attention.chain import FEATURES, SYMBOLS, ChainData, draw_chain
 __all__ = ["HELD_OUT", "RULES", "SEEDS", "Rule", "Run", "first_weights", "head_loss_nats", "train_head"]
 
 SEEDS = (42, 2024, 1337, 7777, 9999)  # those of the released code
-HELD_OUT = 10_000  # added to a seed for sequences that no run trains on; the released deep variant does the same
+HELD_OUT = (
+    10_000  # added to a seed for sequences that no run trains on; the released deep variant does the same
+)
 KEYS, VALUES = 10, 15  # d_k and d_v
 PAD = 16  # queries, keys and values are padded to one size: faster, and zeros change nothing
 EVERY, EVERY_HELD_OUT = 10, 50  # steps between recorded losses
@@ -108,7 +110,7 @@ def first_weights(seed: int) -> list[Tensor]:
     """
     dice = torch.Generator().manual_seed(seed_number("seed", seed))
     shapes = ((FEATURES, KEYS), (FEATURES, KEYS), (FEATURES, VALUES), (VALUES, SYMBOLS))
-    return [torch.randn(shape, generator=dice) * 0.1 for shape in shapes]
+    return [torch.randn(shape, generator=dice, dtype=torch.float32) * 0.1 for shape in shapes]
 
 
 def _read(weights: Sequence[Tensor], inputs: Tensor, self_only: bool) -> tuple[Tensor, Tensor]:

@@ -48,9 +48,14 @@ def bells(centres: Tensor, width: float, outcomes: Tensor) -> Tensor:
     >>> bells(torch.tensor([0.0]), 1.0, torch.tensor([-1.0, 0.0, 1.0])).exp()
     tensor([[0.2741, 0.4519, 0.2741]])
     """
-    centres, outcomes = real_tensor("centres", centres, "[positions]"), real_tensor("outcomes", outcomes, "[outcomes]")
+    centres, outcomes = (
+        real_tensor("centres", centres, "[positions]"),
+        real_tensor("outcomes", outcomes, "[outcomes]"),
+    )
     finite(centres=centres, outcomes=outcomes)
-    return torch.log_softmax(-(outcomes - centres[:, None]).square() / (2 * positive("width", width) ** 2), -1)
+    return torch.log_softmax(
+        -(outcomes - centres[:, None]).square() / (2 * positive("width", width) ** 2), -1
+    )
 
 
 def _inputs(scores: Tensor, log_p: Tensor, power: float) -> float:
@@ -58,11 +63,17 @@ def _inputs(scores: Tensor, log_p: Tensor, power: float) -> float:
     log_p = real_tensor("log_p", log_p, "[positions, outcomes]")
     finite(scores=scores, log_p=log_p)
     if scores.shape[1] != log_p.shape[0]:
-        raise ValueError(f"scores: expected a column for each of {log_p.shape[0]} positions, got {tuple(scores.shape)}")
+        raise ValueError(
+            f"scores: expected a column for each of {log_p.shape[0]} positions, got {tuple(scores.shape)}"
+        )
     if 0 in scores.shape or 0 in log_p.shape:
-        raise ValueError(f"scores, log_p: expected no empty axis, got {tuple(scores.shape)}, {tuple(log_p.shape)}")
+        raise ValueError(
+            f"scores, log_p: expected no empty axis, got {tuple(scores.shape)}, {tuple(log_p.shape)}"
+        )
     if (log_p.detach().exp().sum(-1) - 1).abs().max() > SUM_TOLERANCE:
-        raise ValueError("log_p: expected logarithms of probabilities that sum to 1 over outcomes, got others")
+        raise ValueError(
+            "log_p: expected logarithms of probabilities that sum to 1 over outcomes, got others"
+        )
     if not is_real(power) or not 0 <= power <= 1:
         raise ValueError(f"power: expected a number from 0 to 1, got {shown(power)}")
     return float(power)

@@ -25,8 +25,12 @@ T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9
 def _rows() -> dict[tuple[str, int], Run]:
     text = resources.files("tutorlib.em_attention").joinpath(FILE).read_text(encoding="utf-8")
     return {
-        (row.pop("rule"), row.pop("seed")): Run(
-            **{key: _numbers(value) if isinstance(value, list) else value for key, value in row.items()}
+        (row["rule"], row["seed"]): Run(
+            row["steps"],
+            _numbers(row["train"]),
+            row["held_out_steps"],
+            _numbers(row["held_out"]),
+            row["core_seconds"],
         )
         for row in json.loads(text)
     }

@@ -6,7 +6,13 @@ import math
 
 import torch
 
-from tutorlib.em_attention.pools import bells, log_prediction_nats, loss_nats, responsibilities, score_gradient
+from tutorlib.em_attention.pools import (
+    bells,
+    log_prediction_nats,
+    loss_nats,
+    responsibilities,
+    score_gradient,
+)
 from tutorlib.em_attention.pools import value_gradient as gradient_by_logits
 from tutorlib.explore.base import Explorer, asset
 
@@ -18,7 +24,17 @@ SIDES = ("left", "right")
 START, WIDTH, GATE, POWER, SENTENCE = (150.0, 170.0), 20.0, 0.75, 1.0, 6
 LOW, HIGH = -100, 400  # pitches, in whole hertz, that a guess gives a probability to
 # The same numbers stand in pools.js: the picture shows fewer pitches than there are.
-SEEN_LOW, SEEN_HIGH, LEFT, SPAN, BASE, PEAK, BAR_TOP, BAR_BOTTOM, EVERY = 40, 260, 15, 310, 122, 5200, 152, 232, 4
+SEEN_LOW, SEEN_HIGH, LEFT, SPAN, BASE, PEAK, BAR_TOP, BAR_BOTTOM, EVERY = (
+    40,
+    260,
+    15,
+    310,
+    122,
+    5200,
+    152,
+    232,
+    4,
+)
 DIGITS = 9  # of the numbers that a page carries; both languages write the same
 
 
@@ -34,9 +50,9 @@ def pool_state(
         divide: whether a centre's step is divided by the shares it has over all sentences, or by half of them all.
         sentence: which one is looked at, from 0.
 
-    >>> state = pool_state((150.0, 170.0), 0.75, 1.0, True, 6)
+    >>> state = pool_state((150.0, 170.0), gate=0.75, power=1.0, divide=True, sentence=6)
     >>> [round(x, 3) for x in state["share"]], [round(x, 2) for x in state["move"]]
-    ([0.808, 0.192], [-17.95, 14.06])
+    ([0.817, 0.183], [-18.37, 9.69])
     """
     pitches = torch.arange(LOW, HIGH + 1, dtype=torch.float64)
     table = torch.tensor([[gate, 1 - gate], [1 - gate, gate]], dtype=torch.float64).log()  # [hint, voice]
@@ -94,7 +110,8 @@ def _curves(state: dict[str, list[float]]) -> str:
     )
     pitch = PITCHES[SENTENCE]
     lines = "".join(
-        f'<line class="centre-line voice-{voice}" x1="{_place(centre):.2f}" y1="24.00" x2="{_place(centre):.2f}" y2="{BASE:.2f}"></line>'
+        f'<line class="centre-line voice-{voice}" x1="{_place(centre):.2f}" y1="24.00" '
+        f'x2="{_place(centre):.2f}" y2="{BASE:.2f}"></line>'
         f'<line class="arrow voice-{voice}" x1="{_place(centre):.2f}" y1="{30 + 10 * voice:.2f}" '
         f'x2="{_place(centre + move):.2f}" y2="{30 + 10 * voice:.2f}"></line>'
         f'<circle class="voice-{voice}" cx="{_place(centre + move):.2f}" cy="{30 + 10 * voice:.2f}" r="3.5"></circle>'
@@ -163,7 +180,8 @@ def _body(state: dict[str, list[float]]) -> str:
     )
     return (
         f'<div class="controls">{controls}<label class="tick"><input type="checkbox" data-key="divide" checked>'
-        f'<span>divide by the sum of shares</span></label></div><div class="bar" role="group" aria-label="Steps">{buttons}</div>'
+        "<span>divide by the sum of shares</span></label></div>"
+        f'<div class="bar" role="group" aria-label="Steps">{buttons}</div>'
         '<div class="split"><svg viewBox="0 0 340 276" role="img" aria-label="The guess for the chosen sentence, the voices '
         'with their next moves, and the shares of all sentences. The numbers are in the tables.">'
         f'<g class="frame">{_frame()}</g><g class="curves">{_curves(state)}</g><g class="bars">{_bars(state)}</g></svg>'
@@ -195,12 +213,19 @@ class PoolMorph(Explorer):
         super().__init__(
             name="pools",
             label="From attention to a mixture",
-            data={"pitches": PITCHES, "hints": HINTS, "start": START, "width": WIDTH, "low": LOW, "high": HIGH},
+            data={
+                "pitches": PITCHES,
+                "hints": HINTS,
+                "start": START,
+                "width": WIDTH,
+                "low": LOW,
+                "high": HIGH,
+            },
             scripts=("pools.js",),
             body=f"<style>{asset('pools.css')}</style>\n{_body(state)}",
             text=(
-                "From attention to a mixture (needs a page with JavaScript): twelve sentences, each with a hint of the side it "
-                "comes from, and two voices. A slider leads from averaging logarithms, as attention does, to averaging "
+                "From attention to a mixture (needs a page with JavaScript): twelve sentences, each with a hint of the "
+                "side it comes from, and two voices. A slider leads from averaging logarithms, as attention does, to averaging "
                 "probabilities, as a mixture does; a button moves the centres, with or without division by the shares."
             ),
         )

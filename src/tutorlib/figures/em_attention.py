@@ -23,7 +23,11 @@ STYLES = (
 
 
 def lines(
-    x: ArrayLike, panels: Mapping[str, Mapping[str, ArrayLike]], xlabel: str, ylabel: str, mark: float | None = None
+    x: ArrayLike,
+    panels: Mapping[str, Mapping[str, ArrayLike]],
+    xlabel: str,
+    ylabel: str,
+    mark: float | None = None,
 ) -> Figure:
     """Named curves over one axis, a panel for each group, with shared heights.
 
@@ -48,7 +52,9 @@ def lines(
         for (name, values), (colour, style) in zip(curves.items(), STYLES, strict=False):
             curve = as_tensor(values, name)
             if curve.shape != at.shape:
-                raise ValueError(f"{name}: expected {len(at)} heights, one for each x, got {tuple(curve.shape)}")
+                raise ValueError(
+                    f"{name}: expected {len(at)} heights, one for each x, got {tuple(curve.shape)}"
+                )
             ax.plot(at, curve, color=colour, ls=style, label=name)
         if mark is not None:
             ax.axvline(mark, color=COLOURS["ink"], lw=0.8, ls=":")
@@ -110,7 +116,9 @@ def speed(rules: Mapping[str, Sequence[float]], xlabel: str, marked: Sequence[st
     >>> len(speed({"SGD": [10.0, 20.0], "Adam": [5.0, float("inf")]}, "steps").axes[0].get_yticks())
     2
     """
-    values = torch.tensor([number for numbers in rules.values() for number in numbers if math.isfinite(number)])
+    values = torch.tensor(
+        [number for numbers in rules.values() for number in numbers if math.isfinite(number)]
+    )
     if not len(values):
         raise ValueError("rules: expected at least one finite number, got none")
     edge = float(values.max()) * 1.25
@@ -119,7 +127,9 @@ def speed(rules: Mapping[str, Sequence[float]], xlabel: str, marked: Sequence[st
         colour = COLOURS["model"] if name in marked else COLOURS["exact"]
         reached = [number for number in numbers if math.isfinite(number)]
         ax.plot(reached, [row] * len(reached), "o", color=colour, ms=5, alpha=0.6)
-        ax.plot([edge] * (len(numbers) - len(reached)), [row] * (len(numbers) - len(reached)), "x", color=colour)
+        ax.plot(
+            [edge] * (len(numbers) - len(reached)), [row] * (len(numbers) - len(reached)), "x", color=colour
+        )
         if len(reached) == len(numbers):
             ax.plot(sum(reached) / len(reached), row, "|", color=COLOURS["ink"], ms=16, mew=2.5)
     ax.set(xscale="log", xlabel=xlabel, yticks=range(len(rules)), ylim=(len(rules) - 0.5, -0.5))
