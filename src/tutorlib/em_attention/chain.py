@@ -28,7 +28,9 @@ __all__ = [
     "transition_matrix",
 ]
 
-SYMBOLS, FEATURES, STAY = 8, 20, 0.3
+SYMBOLS = 8
+FEATURES = 20
+STAY = 0.3
 MEANS_SEED = 0
 
 

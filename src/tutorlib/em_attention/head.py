@@ -92,7 +92,7 @@ class Run:
 
     >>> run = train_head(RULES["SGD 1"], seed=42, steps=1, length=50)
     >>> run.steps, [round(loss, 4) for loss in run.train]
-    ([0, 1], [2.0817, 2.0737])
+    ([0, 1], [2.0701, 2.0341])
     """
 
     steps: list[int]
@@ -136,6 +136,7 @@ def head_loss_nats(weights: Sequence[Tensor], data: ChainData, self_only: bool =
     Raises:
         ValueError: if there are not four matrices, or ``data`` is no ``ChainData``.
 
+    >>> from tutorlib.em_attention import draw_chain
     >>> head_loss_nats(first_weights(42), draw_chain(42))
     tensor(2.0779)
     """

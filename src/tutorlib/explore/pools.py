@@ -225,7 +225,7 @@ class PoolMorph(Explorer):
             body=f"<style>{asset('pools.css')}</style>\n{_body(state)}",
             text=(
                 "From attention to a mixture (needs a page with JavaScript): twelve sentences, each with a hint of the "
-                "side it comes from, and two voices. A slider leads from averaging logarithms, as attention does, to averaging "
-                "probabilities, as a mixture does; a button moves the centres, with or without division by the shares."
+                "side it comes from, and two voices. A slider leads from averaging logarithms, as attention does, to "
+                "averaging probabilities, as a mixture does; a button moves the centres, with or without a division."
             ),
         )
