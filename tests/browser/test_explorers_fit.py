@@ -7,7 +7,15 @@ import pytest
 from book_site import assert_axe_finds_nothing, assert_fits_a_telephone, mount_again
 
 from tutorlib import explore
-from tutorlib.explore import BeliefTriangle, CoinTable, EMSteps, GuestRoom, SurpriseAreas, UnitSquare
+from tutorlib.explore import (
+    BeliefTriangle,
+    CoinTable,
+    EMSteps,
+    GuestRoom,
+    PoolMorph,
+    SurpriseAreas,
+    UnitSquare,
+)
 from tutorlib.explore.coin import COINS
 
 pytestmark = pytest.mark.browser
@@ -35,6 +43,7 @@ LOOKS = {
     },
     EMSteps: {"first": [], "ten rounds": TEN_ROUNDS, "three voices": ['[data-preset="2"]', *TEN_ROUNDS]},
     GuestRoom: {mode: [f'[data-mode="{mode}"]'] for mode in ("posterior", "dot", "seat")},
+    PoolMorph: {"first": [], "plain, ten moves": ['[data-key="divide"]', '[data-do="ten"]']},
 }
 # What Python draws and JavaScript draws again, how many such parts there are, and which controls wait for JavaScript.
 DRAWN = {
@@ -57,6 +66,11 @@ DRAWN = {
         ".sequence, .sentence, .columns, .scale, table, svg, select",
         8,
         ("[data-toss]",),
+    ),
+    PoolMorph: (
+        ".frame, .curves, .bars, .tables, .said, label .name, label .value, [role=group]",
+        12,
+        ("[data-key]", "[data-do]"),
     ),
     BeliefTriangle: (
         ".frames, .trails, .grip, table, .result, label .name, label .value, .sounds, [role=group]",

@@ -26,7 +26,7 @@ HELD_OUT = (
 )
 KEYS, VALUES = 10, 15  # d_k and d_v
 PAD = 16  # queries, keys and values are padded to one size: faster, and zeros change nothing
-EVERY, EVERY_HELD_OUT = 10, 50  # steps between recorded losses
+EVERY = 10  # steps between recorded losses
 
 Rates = tuple[float, float, float, float]
 
@@ -84,9 +84,8 @@ class Run:
     """One training run.
 
     Attributes:
-        steps: when a loss was recorded.
+        steps: when losses were recorded.
         train: nats per symbol on the sequence that is trained on.
-        held_out_steps: when the held-out loss was recorded.
         held_out: nats per symbol on a sequence that is not.
         core_seconds: processor time of the steps alone.
 
@@ -97,7 +96,6 @@ class Run:
 
     steps: list[int]
     train: list[float]
-    held_out_steps: list[int]
     held_out: list[float]
     core_seconds: float
 
@@ -199,20 +197,18 @@ def train_head(rule: Rule, seed: int, steps: int = 1000, length: int = 2000) -> 
     data, fresh = draw_chain(seed, length), draw_chain(seed + HELD_OUT, length)
     weights = [matrix.requires_grad_() for matrix in first_weights(seed)]
     step, self_only = _stepper(rule, weights, data), rule.kind == "self"
-    run, spent = Run([], [], [], [], 0.0), 0.0
+    run, spent = Run([], [], [], 0.0), 0.0
     for number in range(steps + 1):
-        with torch.no_grad():
-            if number % EVERY == 0 or number == steps:
+        if number % EVERY == 0 or number == steps:
+            with torch.no_grad():
                 run.steps.append(number)
                 run.train.append(_number(head_loss_nats(weights, data, self_only)))
-            if number % EVERY_HELD_OUT == 0 or number == steps:
-                run.held_out_steps.append(number)
                 run.held_out.append(_number(head_loss_nats(weights, fresh, self_only)))
         if number < steps:
             started = time.process_time()
             step()
             spent += time.process_time() - started
-    return Run(run.steps, run.train, run.held_out_steps, run.held_out, spent)
+    return Run(run.steps, run.train, run.held_out, spent)
 
 
 def _number(loss: Tensor) -> float:

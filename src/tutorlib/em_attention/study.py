@@ -28,7 +28,6 @@ def _rows() -> dict[tuple[str, int], Run]:
         (row["rule"], row["seed"]): Run(
             row["steps"],
             _numbers(row["train"]),
-            row["held_out_steps"],
             _numbers(row["held_out"]),
             row["core_seconds"],
         )
