@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tutorlib.arguments import choice, instance, integer, seed_number
+from tutorlib.arguments import choice, instance, integer, seed_number, shown
 from tutorlib.em_attention.chain import FEATURES, SYMBOLS, ChainData, draw_chain
 
 __all__ = ["HELD_OUT", "RULES", "SEEDS", "Rule", "Run", "first_weights", "head_loss_nats", "train_head"]
@@ -26,6 +26,7 @@ HELD_OUT = (
 )
 KEYS, VALUES = 10, 15  # d_k and d_v
 PAD = 16  # queries, keys and values are padded to one size: faster, and zeros change nothing
+SHAPES = ((FEATURES, KEYS), (FEATURES, KEYS), (FEATURES, VALUES), (VALUES, SYMBOLS))
 EVERY = 10  # steps between recorded losses
 
 Rates = tuple[float, float, float, float]
@@ -61,16 +62,15 @@ def _even(rate: float) -> Rates:
 
 RULES = {
     "EM-like": Rule("sgd", (0.01, 0.01, 0.1, 0.01)),  # the paper's, and the next is what it is compared with
-    **{f"SGD {rate:g}": Rule("sgd", _even(rate)) for rate in (0.01, 0.03, 0.1, 0.3, 1.0)},
+    **{f"SGD {rate:g}": Rule("sgd", _even(rate)) for rate in (0.01, 0.03, 0.1, 0.3)},
     # ten times the rate, but on other matrices
     "10x query and key": Rule("sgd", (0.1, 0.1, 0.01, 0.01)),
     "10x output": Rule("sgd", (0.01, 0.01, 0.01, 0.1)),
     "10x value and output": Rule("sgd", (0.01, 0.01, 0.1, 0.1)),
     # another rate on the value matrix, at better rates for the others
-    "SGD 0.03, 10x value": Rule("sgd", (0.03, 0.03, 0.3, 0.03)),
     "SGD 0.1, 10x value": Rule("sgd", (0.1, 0.1, 1.0, 0.1)),
     "SGD 0.1, 1/10 value": Rule("sgd", (0.1, 0.1, 0.01, 0.1)),
-    **{f"Adam {rate:g}": Rule("adam", _even(rate)) for rate in (0.001, 0.003, 0.01, 0.03)},
+    **{f"Adam {rate:g}": Rule("adam", _even(rate)) for rate in (0.001, 0.003, 0.01)},
     # the division that an M step has
     "EM-like, divided": Rule("divided", (0.01, 0.01, 0.1, 0.01)),
     "SGD 0.1, divided": Rule("divided", _even(0.1)),
@@ -89,9 +89,9 @@ class Run:
         held_out: nats per symbol on a sequence that is not.
         core_seconds: processor time of the steps alone.
 
-    >>> run = train_head(RULES["SGD 1"], seed=42, steps=1, length=50)
+    >>> run = train_head(RULES["SGD 0.3"], seed=42, steps=1, length=50)
     >>> run.steps, [round(loss, 4) for loss in run.train]
-    ([0, 1], [2.0701, 2.0341])
+    ([0, 1], [2.0701, 2.0586])
     """
 
     steps: list[int]
@@ -107,8 +107,7 @@ def first_weights(seed: int) -> list[Tensor]:
     [(20, 10), (20, 10), (20, 15), (15, 8)]
     """
     dice = torch.Generator().manual_seed(seed_number("seed", seed))
-    shapes = ((FEATURES, KEYS), (FEATURES, KEYS), (FEATURES, VALUES), (VALUES, SYMBOLS))
-    return [torch.randn(shape, generator=dice, dtype=torch.float32) * 0.1 for shape in shapes]
+    return [torch.randn(shape, generator=dice, dtype=torch.float32) * 0.1 for shape in SHAPES]
 
 
 def _read(weights: Sequence[Tensor], inputs: Tensor, self_only: bool) -> tuple[Tensor, Tensor]:
@@ -132,15 +131,19 @@ def head_loss_nats(weights: Sequence[Tensor], data: ChainData, self_only: bool =
         self_only: every position looks at itself, and the query and key matrix do nothing.
 
     Raises:
-        ValueError: if there are not four matrices, or ``data`` is no ``ChainData``.
+        ValueError: if there are not four matrices of these shapes, or ``data`` is no ``ChainData``.
 
     >>> from tutorlib.em_attention import draw_chain
     >>> head_loss_nats(first_weights(42), draw_chain(42))
     tensor(2.0779)
     """
     data = instance("data", data, ChainData)
-    if len(weights) != 4:
-        raise ValueError(f"weights: expected four matrices, got {len(weights)}")
+    if not isinstance(weights, list | tuple) or len(weights) != 4:
+        raise ValueError(f"weights: expected four matrices, got {shown(weights)}")
+    for place, (matrix, shape) in enumerate(zip(weights, SHAPES, strict=True)):
+        if not isinstance(matrix, Tensor) or matrix.shape != shape or matrix.dtype != data.inputs.dtype:
+            raise ValueError(f"weights[{place}]: expected {data.inputs.dtype} {shape}, got {shown(matrix)}")
+    self_only = instance("self_only", self_only, bool)
     _, read = _read(weights, data.inputs, self_only)
     return functional.cross_entropy(read[:, :VALUES] @ weights[3], data.targets)
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 
-from tutorlib.arguments import instance
+from tutorlib.arguments import is_real, shown
 from tutorlib.em_attention.head import RULES, SEEDS, Run
 
 __all__ = ["paired", "rule_names", "steps_to", "stored_run"]
@@ -39,6 +39,15 @@ def _numbers(values: list[float | None]) -> list[float]:
     return [math.inf if value is None else value for value in values]
 
 
+def _series(name: str, values: object) -> Sequence[float]:
+    """A list or tuple of Python numbers, infinity allowed."""
+    if not isinstance(values, list | tuple) or not all(
+        isinstance(value, int | float) and not isinstance(value, bool) and value == value for value in values
+    ):
+        raise ValueError(f"{name}: expected a list of numbers, got {shown(values)}")
+    return values
+
+
 def rule_names() -> list[str]:
     """The rules whose runs are stored, in the order of ``RULES``.
 
@@ -59,9 +68,9 @@ def stored_run(name: str, seed: int) -> Run:
     1000
     """
     rows = _rows()
-    if not isinstance(name, str) or (name, seed) not in rows:
+    if not isinstance(name, str) or not isinstance(seed, int) or (name, seed) not in rows:
         raise ValueError(
-            f"name, seed: expected one of {', '.join(rule_names())} and one of {SEEDS}, got {name!r} and {seed!r}"
+            f"name, seed: expected one of {', '.join(rule_names())} and one of {SEEDS}, got {shown(name)}, {shown(seed)}"
         )
     return rows[name, seed]
 
@@ -80,15 +89,18 @@ def steps_to(level: float, steps: Sequence[int], losses: Sequence[float]) -> flo
     >>> steps_to(1.5, [0, 10, 20], [3.0, 2.0, 1.0])
     15.0
     """
-    if not len(steps) == len(losses) > 0:
-        raise ValueError(f"steps, losses: expected equally many, got {len(steps)} and {len(losses)}")
+    times, losses = _series("steps", steps), _series("losses", losses)
+    if not is_real(level):
+        raise ValueError(f"level: expected a number, got {shown(level)}")
+    if not len(times) == len(losses) > 0:
+        raise ValueError(f"steps, losses: expected equally many, got {len(times)} and {len(losses)}")
     if losses[0] <= level:
-        return float(steps[0])
+        return float(times[0])
     for number in range(1, len(losses)):
         if losses[number] <= level:
             fall = losses[number - 1] - losses[number]
             share = (losses[number - 1] - level) / fall
-            return steps[number - 1] + share * (steps[number] - steps[number - 1])
+            return times[number - 1] + share * (times[number] - times[number - 1])
     return math.inf
 
 
@@ -108,11 +120,12 @@ def paired(first: Sequence[float], second: Sequence[float]) -> tuple[float, floa
     >>> [round(x, 3) for x in paired([1.0, 2.0, 3.0], [0.0, 0.0, 0.0])]
     [2.0, -0.484, 4.484]
     """
+    first, second = _series("first", first), _series("second", second)
     if len(first) != len(second) or len(first) not in T_95:
         raise ValueError(f"first, second: expected equally many, 2 to 10, got {len(first)} and {len(second)}")
     gaps = [a - b for a, b in zip(first, second, strict=True)]
-    for gap in gaps:
-        instance("first, second", gap, float)
+    if not all(map(is_real, gaps)):
+        raise ValueError("first, second: expected finite numbers, got others")
     mean = statistics.fmean(gaps)
     reach = T_95[len(gaps)] * statistics.stdev(gaps) / math.sqrt(len(gaps))
     return mean, mean - reach, mean + reach
