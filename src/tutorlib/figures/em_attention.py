@@ -60,7 +60,7 @@ def lines(
             ax.axvline(mark, color=COLOURS["ink"], lw=0.8, ls=":")
         ax.set_title(title, fontsize=11)
         ax.set(xlabel=xlabel)
-        if curves:
+        if len(curves) > 1:
             ax.legend(fontsize=9)
     axes[0, 0].set(ylabel=ylabel)
     return fig
