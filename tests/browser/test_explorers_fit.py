@@ -14,6 +14,7 @@ from tutorlib.explore import (
     EMSteps,
     FoolTheMeasure,
     GuestRoom,
+    PoolMorph,
     RecallMachine,
     SurpriseAreas,
     SwitchBoard,
@@ -72,6 +73,7 @@ LOOKS = {
         "attention off": ['[data-do="attention"]'],
         "updates off": ['[data-do="updates"]'],
     },
+    PoolMorph: {"first": [], "plain, ten moves": ['[data-key="divide"]', '[data-do="ten"]']},
 }
 # What Python draws and JavaScript draws again, how many such parts there are, and which controls wait for JavaScript.
 DRAWN = {
@@ -114,6 +116,11 @@ DRAWN = {
         ".axes, .cloud, .legend, .result, label .name, label .value, [role=group]",
         11,
         ("[data-key]", "[data-cloud]", "[data-view]"),
+    ),
+    PoolMorph: (
+        ".frame, .curves, .bars, .tables, .said, label .name, label .value, [role=group]",
+        12,
+        ("[data-key]", "[data-do]"),
     ),
     BeliefTriangle: (
         ".frames, .trails, .grip, table, .result, label .name, label .value, .sounds, [role=group]",

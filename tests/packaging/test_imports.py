@@ -24,6 +24,7 @@ RANKS = {
             "gradients",
             "interventions",
             "em",
+            "em_attention",
         ],
         2,
     ),

@@ -24,6 +24,7 @@ from tutorlib import (
     optimisers,
     tunnels,
 )
+from tutorlib.em_attention import chain, head, pools, study
 from tutorlib.models import header, linear_attention, mamba
 from tutorlib.tunnels import Bijection, Coin, filtering
 
@@ -44,6 +45,17 @@ ROOMS = (
     "checks",
 )
 MORE = ("tunnels.filtering", "models.linear_attention", "models.mamba", "models.header")
+ROOMS = ("bits", "bayes", "tunnels", "models", "evaluation", "handset", "optimisers", "course", "checks")
+MORE = (
+    "tunnels.filtering",
+    "models.linear_attention",
+    "models.mamba",
+    "models.header",
+    "em_attention.pools",
+    "em_attention.chain",
+    "em_attention.head",
+    "em_attention.study",
+)
 
 
 def drawn(*shape, seed=0):
@@ -71,6 +83,11 @@ HEADER = drawn(2, 3, 4)
 CLOUD, TARGETS = drawn(12, 3, seed=3), drawn(12, 2, seed=4)
 X, Y, GROUPS = CLOUD[:, 0], TARGETS[:, 0], torch.arange(12) // 3
 LINE = geometry.ridge(CLOUD, TARGETS, 0.1)
+
+POOL = {"scores": DT[0], "log_p": TABLE.log(), "outcomes": torch.tensor([0, 3, 1, 2]), "power": 0.5}
+GUESS = {key: value for key, value in POOL.items() if key != "outcomes"}
+CHAIN = chain.draw_chain(0, 9)
+RULE = head.Rule("sgd", (0.1, 0.1, 0.1, 0.1))
 
 # A good call of everything public; each argument in turn is then replaced.
 CALLS = {
@@ -196,6 +213,26 @@ CALLS = {
     optimisers.Muon: {"params": [torch.rand(3, 2, generator=gen())], "lr": 0.1, "momentum": 0.9, "weight_decay": 0.0},
     optimisers.newton_schulz: {"matrix": drawn(2, 3, 4), "steps": 5},
     optimisers.optimisers_for: {"model": MODEL, "matrix_rate": 0.1, "embedding_rate": 0.1, "weight_decay": 0.0},
+    pools.bells: {"centres": P[0], "width": 1.0, "outcomes": torch.arange(4.0, dtype=torch.float64)},
+    pools.em_step: {"scores": P[:1].expand(4, 3), "log_p": TABLE.log(), "outcomes": POOL["outcomes"]},
+    pools.log_prediction_nats: GUESS,
+    pools.loss_nats: POOL,
+    pools.responsibilities: GUESS,
+    pools.score_gradient: POOL,
+    pools.value_gradient: POOL,
+    chain.draw_chain: {"seed": 0, "time": 9},
+    chain.transition_matrix: {"symbols": 3, "stay": 0.3},
+    chain.entropy_rate_nats: {"matrix": chain.transition_matrix()},
+    chain.filter_loss_nats: {"data": CHAIN},
+    chain.known_symbol_loss_nats: {"data": CHAIN},
+    head.Rule: {"kind": "sgd", "rates": (0.1, 0.1, 0.1, 0.1)},
+    head.first_weights: {"seed": 0},
+    head.head_loss_nats: {"weights": head.first_weights(0), "data": CHAIN, "self_only": False},
+    head.train_head: {"rule": RULE, "seed": 0, "steps": 1, "length": 9},
+    study.paired: {"first": [1.0, 2.0], "second": [0.5, 1.0]},
+    study.rule_names: {},
+    study.steps_to: {"level": 1.5, "steps": [0, 10], "losses": [2.0, 1.0]},
+    study.stored_run: {"name": "EM-like", "seed": 42},
     course.check: {"exercise": "01-a", "answer": 0.1},
     course.predict: {"question": "How many?", "guess": 3},
     course.Prediction.compare: {"self": course.Prediction("How many?", 3.0), "answer": 2.0, "unit": "", "digits": 2},
@@ -224,6 +261,8 @@ RECORDS = {
     "Orthogonality",
     "PrincipalAxes",
     "ProbeResult",
+    "ChainData",
+    "Run",
 }  # they hold what they are given; users of them check
 ABSTRACT = {"Tunnel", "TaskTunnel", "SequenceModel"}
 PHASES = (
@@ -260,10 +299,15 @@ def test_layout_gradients_and_dtype_change_nothing(call):
     turned = {
         key: x.mT.contiguous().mT if isinstance(x, Tensor) and x.ndim > 1 else x for key, x in good.items()
     }
-    wanting = {key: x.clone().requires_grad_() if isinstance(x, Tensor) else x for key, x in good.items()}
+    wanting = {
+        key: x.clone().requires_grad_() if isinstance(x, Tensor) and x.is_floating_point() else x
+        for key, x in good.items()
+    }
     torch.testing.assert_close(call(**turned), expected, rtol=0, atol=1e-12)
     torch.testing.assert_close(call(**wanting), expected, rtol=0, atol=1e-12)
-    single = {key: x.float() if isinstance(x, Tensor) else x for key, x in good.items()}
+    single = {
+        key: x.float() if isinstance(x, Tensor) and x.is_floating_point() else x for key, x in good.items()
+    }
     torch.testing.assert_close(call(**single), expected, rtol=0, atol=1e-5, check_dtype=False)
 
 

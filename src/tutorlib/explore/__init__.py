@@ -12,6 +12,7 @@ from tutorlib.explore.counting import UnitSquare
 from tutorlib.explore.em import EMSteps
 from tutorlib.explore.guests import GuestRoom
 from tutorlib.explore.measures import FoolTheMeasure
+from tutorlib.explore.pools import PoolMorph
 from tutorlib.explore.recall import RecallMachine
 from tutorlib.explore.routing import TwoLaws
 from tutorlib.explore.surprise import SurpriseAreas
@@ -27,6 +28,7 @@ __all__ = [
     "Explorer",
     "FoolTheMeasure",
     "GuestRoom",
+    "PoolMorph",
     "RecallMachine",
     "SurpriseAreas",
     "SwitchBoard",
