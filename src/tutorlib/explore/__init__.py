@@ -5,6 +5,7 @@ page, GitHub or a reader without JavaScript still see a picture.
 """
 
 from tutorlib.explore.base import Explorer
+from tutorlib.explore.beliefs import BeliefStrip
 from tutorlib.explore.bijection import EliminationGame
 from tutorlib.explore.coin import CoinTable
 from tutorlib.explore.counting import UnitSquare
@@ -14,6 +15,7 @@ from tutorlib.explore.surprise import SurpriseAreas
 from tutorlib.explore.tracking import BeliefTriangle
 
 __all__ = [
+    "BeliefStrip",
     "BeliefTriangle",
     "CoinTable",
     "EMSteps",

@@ -46,10 +46,10 @@ function softmax(logits) {
 /**
  * Causal attention of all heads at all positions.
  *
- * X: [time][width], already normalised. Returns mixed [time][width] and weights [head][query][key]; a weight at
- * a key after its query is 0.
+ * X: [time][width], already normalised. bias(head, t, s), if given, is added to the score of the query at t for the
+ * key at s. Returns mixed [time][width] and weights [head][query][key]; a weight at a key after its query is 0.
  */
-function attention(W, X, heads) {
+function attention(W, X, heads, bias = () => 0) {
   const Q = X.map((x) => linear(W("attention.query"), x));
   const K = X.map((x) => linear(W("attention.key"), x));
   const V = X.map((x) => linear(W("attention.value"), x));
@@ -61,7 +61,7 @@ function attention(W, X, heads) {
     const part = (vector) => vector.subarray(head * size, (head + 1) * size);
     weights.push(Q.map((query, t) => {
       const seen = K.slice(0, t + 1); // a position never looks ahead
-      const scores = seen.map((key) => dot(part(query), part(key)) / Math.sqrt(size));
+      const scores = seen.map((key, s) => dot(part(query), part(key)) / Math.sqrt(size) + bias(head, t, s));
       const row = softmax(scores);
       row.forEach((weight, s) => part(V[s]).forEach((value, i) => { mixed[t][head * size + i] += weight * value; }));
       return [...row, ...new Array(X.length - row.length).fill(0)];
