@@ -7,7 +7,15 @@ import pytest
 from book_site import assert_axe_finds_nothing, assert_fits_a_telephone, mount_again
 
 from tutorlib import explore
-from tutorlib.explore import BeliefTriangle, CoinTable, EMSteps, GuestRoom, SurpriseAreas, UnitSquare
+from tutorlib.explore import (
+    BeliefStrip,
+    BeliefTriangle,
+    CoinTable,
+    EMSteps,
+    GuestRoom,
+    SurpriseAreas,
+    UnitSquare,
+)
 from tutorlib.explore.coin import COINS
 
 pytestmark = pytest.mark.browser
@@ -26,6 +34,11 @@ LOOKS = {
         "first": [],
         "many tosses": ['[data-toss="10"]'] * 6 + ['[data-do="show"]'],
         "ruled out": [f'[data-coin="{coin}"]' for coin in range(1, COINS)],
+    },
+    BeliefStrip: {
+        "first": [],
+        "long": ['[data-do="longer"]'] * 12,
+        "tables": ['[data-scene="1"]', "summary"],
     },
     BeliefTriangle: {
         "first": [],
@@ -57,6 +70,11 @@ DRAWN = {
         ".sequence, .sentence, .columns, .scale, table, svg, select",
         8,
         ("[data-toss]",),
+    ),
+    BeliefStrip: (
+        ".strip, .detail, .result, .matrices, .cells",
+        5,
+        ("[data-cell]", "[data-symbol]", "input"),
     ),
     BeliefTriangle: (
         ".frames, .trails, .grip, table, .result, label .name, label .value, .sounds, [role=group]",

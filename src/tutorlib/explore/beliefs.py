@@ -201,8 +201,8 @@ def _body(now: _Moment, scenes: int) -> str:
         f'<div class="cells" role="group" aria-label="Choose a symbol of the sequence">{cells}</div>'
         '<div class="bar"><div role="group" aria-label="Change the chosen symbol to">Change it to '
         f"{_buttons('symbol', LETTERS, now.symbols[-1])}</div></div>"
-        '<div class="split"><svg class="strip" viewBox="0 0 480 216" role="img" aria-label="Beliefs over time, the darker the '
-        'more probable. The numbers of the chosen symbol are in the table.">'
+        '<div class="split"><svg class="strip" viewBox="0 0 480 216" role="img" aria-label="Beliefs over time, '
+        'the darker the more probable. The numbers of the chosen symbol are in the table.">'
         f'{_strip(now, last)}</svg><table class="detail">{_detail(now)}</table></div>'
         f'<div class="result numbers" aria-live="polite">{_sentence(now)}</div>'
         f'<details><summary>The two tables</summary><div class="matrices">{matrices}</div></details>'
@@ -253,8 +253,8 @@ class BeliefStrip(Explorer):
             scripts=("transformer.js", "header.js", "beliefs.js"),
             body=f"<style>{asset('beliefs.css')}</style>\n{_body(now, len(scenes))}",
             text=(
-                "A sequence of symbols to edit (needs a page with JavaScript), with the exact belief after each symbol and a "
-                f"network's beside it. After the {SHOWN} symbols at the start KL(exact || network) is "
+                "A sequence of symbols to edit (needs a page with JavaScript), with the exact belief after each symbol "
+                f"and a network's beside it. After the {SHOWN} symbols at the start KL(exact || network) is "
                 f"{_fixed(now.kl[-1], 4)} bits."
             ),
         )
