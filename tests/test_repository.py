@@ -51,6 +51,7 @@ def test_there_are_chapters(root: Path) -> None:
         "05_em",
         "06_attention",
         "08_bijection",
+        "09_hmm",
     ]
     assert {f"{name}.ipynb" for name in there} <= set(names)
     assert all(re.fullmatch(r"\d\d_[a-z0-9_]+\.ipynb", name) for name in names), (

@@ -75,14 +75,17 @@ _window = expect_number(
     WINDOW,
     "an observer who sees two symbols in 73 % of the sequences and one in the others has the same mean KL.",
     {
-        1 + (NETWORK - TWO) / (ONE - TWO): "You counted from the wrong end: a KL near that of window 2 must give a number near 2.",
-        1 + math.log(ONE / NETWORK) / math.log(ONE / TWO): "You interpolated the logarithms. Mean KL is linear in the share of sequences.",
+        1 + (NETWORK - TWO) / (ONE - TWO): "You counted from the wrong end: a KL near that of window 2 must "
+        "give a number near 2.",
+        1 + math.log(ONE / NETWORK) / math.log(ONE / TWO): "You interpolated the logarithms. Mean KL is "
+        "linear in the share of sequences.",
         ONE / NETWORK: "That is the ratio of the two KL. The equivalent window lies between 1 and 2.",
-        (ONE - NETWORK) / (ONE - TWO): "That is the share of sequences with two symbols. Those with one count too: add 1.",
+        (ONE - NETWORK) / (ONE - TWO): "That is the share of sequences with two symbols. Those with one "
+        "count too: add 1.",
     },
     "Which share x of sequences with two symbols gives (1 - x) 0.0312 + x 0.0039 = 0.0112? The window is 1 + x.",
     tolerance=0.006,
-)  # fmt: skip
+)
 
 
 def one_step(before: Tensor, T: Tensor, likelihood: Tensor) -> Tensor:
