@@ -168,7 +168,11 @@ def test_a_finger_on_the_picture_chooses_a_symbol(show):
     strip = page.locator(".strip")
     strip.scroll_into_view_if_needed()
     box = strip.bounding_box()
-    page.touchscreen.tap(box["x"] + (58 + 14 * 4.5) / 480 * box["width"], box["y"] + 60)
+    inside = strip.evaluate(
+        "s => { const m = s.getScreenCTM(); return [m.e + m.a * (58 + 14 * 4.5), m.f + m.d * 40]; }"
+    )
+    page.touchscreen.tap(*inside)
+    assert box["x"] < inside[0] < box["x"] + box["width"]
     assert page.locator('[data-cell="4"]').get_attribute("aria-pressed") == "true"
     agrees(page, 4)
 

@@ -88,6 +88,7 @@ function mount(root, data) {
   function draw() {
     const {T: plain, E} = data.scenes[state.scene], T = sticky(plain, state.stick);
     const exact = filter(T, E, symbols), answer = beliefs(network, T.map((row, i) => [...row, ...E[i]]), symbols);
+    find(".strip").setAttribute("viewBox", `0 0 ${LEFT + symbols.length * CELL + 6} 216`);
     find(".strip").innerHTML = strip(exact, answer, state.at);
     find(".detail").innerHTML = detail(exact, answer, state.at);
     find(".result").innerHTML = sentence(T, E, symbols, exact, answer, state.at);

@@ -201,7 +201,7 @@ def _body(now: _Moment, scenes: int) -> str:
         f'<div class="cells" role="group" aria-label="Choose a symbol of the sequence">{cells}</div>'
         '<div class="bar"><div role="group" aria-label="Change the chosen symbol to">Change it to '
         f"{_buttons('symbol', LETTERS, now.symbols[-1])}</div></div>"
-        '<div class="split"><svg class="strip" viewBox="0 0 480 216" role="img" aria-label="Beliefs over time, '
+        f'<div class="split"><svg class="strip" viewBox="0 0 {LEFT + (last + 1) * CELL + 6} 216" role="img" aria-label="Beliefs over time, '
         'the darker the more probable. The numbers of the chosen symbol are in the table.">'
         f'{_strip(now, last)}</svg><table class="detail">{_detail(now)}</table></div>'
         f'<div class="result numbers" aria-live="polite">{_sentence(now)}</div>'
@@ -238,8 +238,10 @@ class BeliefStrip(Explorer):
         if tunnel.target != "belief" or model.context < 30:
             raise ValueError("checkpoint: expected one that gives beliefs and reads 30 symbols, got another")
         network = pack_filter(model)
-        drawn = HMM(SIZE, SIZE, SHOWN, law="coded").sample(3, generator)
-        T, E = drawn.header.split(SIZE, -1) if drawn.header is not None else ()
+        coded = HMM(SIZE, SIZE, SHOWN, law="coded")
+        tasks = coded.sample_tasks(3, generator)  # [3, states, states + symbols]
+        T, E = tasks.split(SIZE, -1)
+        drawn = coded.sample_given(tasks, generator)
         scenes = [
             {"T": t, "E": e, "symbols": symbols}
             for t, e, symbols in zip(T.tolist(), E.tolist(), drawn.tokens.tolist(), strict=True)
