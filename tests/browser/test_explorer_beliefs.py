@@ -196,6 +196,9 @@ def test_longer_than_in_training_and_as_short_as_one(page):
         longer.click()
     assert len(letters(page)) == 30 and longer.is_disabled()
     assert "trained on 20 symbols" in shown(page)[3]
+    assert page.evaluate("document.activeElement.dataset.cell") == "29", (
+        "a button that goes dead does not keep the focus"
+    )
     agrees(page, 29)
     for _ in range(29):
         shorter.click()

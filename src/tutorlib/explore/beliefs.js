@@ -132,7 +132,7 @@ function mount(root, data) {
       state.at = Math.min(state.at, symbols.length - 1);
     }
     draw();
-    if (button.disabled) find('[data-do="longer"], [data-cell]').focus(); // a dead button must not keep the focus
+    if (button.disabled) find(`[data-cell="${state.at}"]`).focus(); // a dead button must not keep the focus
   });
   root.addEventListener("input", event => {
     state.stick = Number(event.target.value);

@@ -201,7 +201,8 @@ def _body(now: _Moment, scenes: int) -> str:
         f'<div class="cells" role="group" aria-label="Choose a symbol of the sequence">{cells}</div>'
         '<div class="bar"><div role="group" aria-label="Change the chosen symbol to">Change it to '
         f"{_buttons('symbol', LETTERS, now.symbols[-1])}</div></div>"
-        f'<div class="split"><svg class="strip" viewBox="0 0 {LEFT + (last + 1) * CELL + 6} 216" role="img" aria-label="Beliefs over time, '
+        f'<div class="split"><svg class="strip" viewBox="0 0 {LEFT + (last + 1) * CELL + 6} 216" '
+        'role="img" aria-label="Beliefs over time, '
         'the darker the more probable. The numbers of the chosen symbol are in the table.">'
         f'{_strip(now, last)}</svg><table class="detail">{_detail(now)}</table></div>'
         f'<div class="result numbers" aria-live="polite">{_sentence(now)}</div>'
