@@ -73,7 +73,7 @@ function sentence(T, E, symbols, exact, network, at) {
   const mean = exact.reduce((sum, x, t) => sum + kl(x, network[t]), 0) / exact.length;
   return `<p>After symbol ${at + 1} (${LETTERS[symbols[at]]}): entropy <b>${fixed(entropy(p), 3)}</b> bits exact, <b>${fixed(entropy(q), 3)}</b> network; ` +
     `KL(exact ‖ network) <b>${fixed(kl(p, q), 4)}</b> bits.${beyond}</p>` +
-    `<p>${shorter ? `An exact observer who sees only the ${shorter} bits.` : "Nothing lies before it that could be forgotten."}</p>` +
+    `<p>${shorter ? `KL of an exact observer who sees only the ${shorter} bits.` : "Nothing lies before it that could be forgotten."}</p>` +
     `<p>Mean KL of the network over all ${symbols.length}: <b>${fixed(mean, 4)}</b> bits.</p>`;
 }
 

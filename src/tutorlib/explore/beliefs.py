@@ -159,7 +159,7 @@ def _sentence(now: _Moment) -> str:
     return (
         f"<p>After symbol {count} ({LETTERS[now.symbols[-1]]}): entropy <b>{_fixed(exact, 3)}</b> bits exact, "
         f"<b>{_fixed(network, 3)}</b> network; KL(exact ‖ network) <b>{_fixed(now.kl[-1], 4)}</b> bits.</p>"
-        f"<p>An exact observer who sees only the {shorter} bits.</p>"
+        f"<p>KL of an exact observer who sees only the {shorter} bits.</p>"
         f"<p>Mean KL of the network over all {count}: <b>{_fixed(sum(now.kl) / count, 4)}</b> bits.</p>"
     )
 
