@@ -50,6 +50,7 @@ def test_there_are_chapters(root: Path) -> None:
         "04_tracking",
         "05_em",
         "06_attention",
+        "07_wind_tunnels",
         "08_bijection",
         "09_hmm",
     ]

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
@@ -91,7 +92,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _takes_a_recipe(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("recipe", choices=sorted(RECIPES))
+    sub.add_argument(
+        "recipe", type=_recipe, help="bijection-v20, hmm-coded, ...; `tutorlib checkpoints` lists all names"
+    )
     sub.add_argument("--out", default="runs", help="folder for what is written (default: %(default)s)")
     sub.add_argument(
         "--set",
@@ -103,6 +106,13 @@ def _takes_a_recipe(sub: argparse.ArgumentParser) -> None:
     )
     sub.add_argument("--device", default=None, help="cpu, cuda, ... (default: a GPU if there is one)")
     sub.add_argument("--threads", type=int, default=None, help="CPU threads")
+
+
+def _recipe(name: str) -> str:
+    if name in RECIPES:
+        return name
+    near = ", ".join(get_close_matches(name, RECIPES)) or "`tutorlib checkpoints` lists them"
+    raise argparse.ArgumentTypeError(f"no recipe {name!r}; did you mean: {near}?")
 
 
 def _device(options: argparse.Namespace) -> torch.device:

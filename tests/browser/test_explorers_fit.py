@@ -12,6 +12,7 @@ from tutorlib.explore import (
     BeliefTriangle,
     CoinTable,
     EMSteps,
+    FoolTheMeasure,
     GuestRoom,
     SurpriseAreas,
     UnitSquare,
@@ -47,6 +48,11 @@ LOOKS = {
         "mess3 cloud": ['[data-scene="1"]', CLOUD],
     },
     EMSteps: {"first": [], "ten rounds": TEN_ROUNDS, "three voices": ['[data-preset="2"]', *TEN_ROUNDS]},
+    FoolTheMeasure: {
+        "first": [],
+        "clock": ['[data-preset="Clock"]', '[data-game="1"]'],
+        "one song": ['[data-preset="One song"]'],
+    },
     GuestRoom: {mode: [f'[data-mode="{mode}"]'] for mode in ("posterior", "dot", "seat")},
 }
 # What Python draws and JavaScript draws again, how many such parts there are, and which controls wait for JavaScript.
@@ -65,6 +71,11 @@ DRAWN = {
         ".axes, .edges, .guests, .query, tbody, .orders, .result, label .name, label .value, [role=group]",
         14,
         ("[data-key]", "[data-mode]", "[data-part]"),
+    ),
+    FoolTheMeasure: (
+        ".axis, .bars, tbody, .tasks, label .name, label .value, [role=group]",
+        20,
+        ("[data-song]", "[data-preset]", "[data-game]"),
     ),
     CoinTable: (
         ".sequence, .sentence, .columns, .scale, table, svg, select",

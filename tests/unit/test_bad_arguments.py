@@ -75,6 +75,7 @@ CALLS = {
     tunnels.Mess3: {"observations": 4, "alpha": 0.85, "x": 0.05, "target": "next"},
     tunnels.ModelSelection: {"symbols": 6, "pairs": 3, "involution": 0.5},
     tunnels.Recall: {"pairs": 3, "queries": 2, "keys": 4, "values": 4, "filler": 1, "gap": 1},
+    tunnels.register: {"kind": Coin},
     filtering.forward_filter: {"initial": P, "transition": MATRIX, "likelihood": drawn(2, 4, 3)},
     filtering.marginal_law: {"initial": P, "transition": MATRIX, "times": 3},
     filtering.stationary_law: {"transition": MATRIX},

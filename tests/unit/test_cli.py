@@ -296,3 +296,11 @@ def test_as_a_program():
         [sys.executable, "-m", "tutorlib", "--version"], capture_output=True, text=True, check=True
     )
     assert found.stdout.strip() == f"tutorlib {tutorlib.__version__}"
+
+
+def test_a_misspelt_recipe_is_told_its_neighbours(capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["train", "bijection-v2"])
+    assert caught.value.code == 2
+    said = capsys.readouterr().err
+    assert "did you mean: bijection-v20" in said and "mlp-token-seed2" not in said  # near ones, not all

@@ -112,9 +112,7 @@ def posterior_function(answer: Any) -> Verdict:
             )
         if verdict := _fault(name, got, prior, biases, tosses):
             return verdict
-    return right(
-        "Right, also after 5,000 tosses: the products stay within reach because they are sums of logarithms."
-    )
+    return right("Right, also after 5,000 tosses, and for coins that never or always show heads.")
 
 
 def _fault(name: str, got: Tensor, prior: Tensor, biases: Tensor, tosses: Tensor) -> Verdict | None:

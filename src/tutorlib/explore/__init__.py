@@ -11,6 +11,7 @@ from tutorlib.explore.coin import CoinTable
 from tutorlib.explore.counting import UnitSquare
 from tutorlib.explore.em import EMSteps
 from tutorlib.explore.guests import GuestRoom
+from tutorlib.explore.measures import FoolTheMeasure
 from tutorlib.explore.surprise import SurpriseAreas
 from tutorlib.explore.tracking import BeliefTriangle
 
@@ -21,6 +22,7 @@ __all__ = [
     "EMSteps",
     "EliminationGame",
     "Explorer",
+    "FoolTheMeasure",
     "GuestRoom",
     "SurpriseAreas",
     "UnitSquare",
