@@ -22,6 +22,7 @@ from tutorlib.checks import (
     c06,
     c07,
     c08,
+    c09,
     c10,
     c11,
     c12,
@@ -33,7 +34,7 @@ __all__ = ["CHECKS", "Check", "Prediction", "Verdict", "check", "predict"]
 
 CHECKS: dict[str, Check] = {
     item.id: item
-    for chapter in (c01, c02, c03, c04, c05, c06, c07, c08, c10, c11, c12, c13, c14)
+    for chapter in (c01, c02, c03, c04, c05, c06, c07, c08, c09, c10, c11, c12, c13, c14)
     for item in chapter.CHECKS
 }
 

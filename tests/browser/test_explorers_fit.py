@@ -9,6 +9,7 @@ from book_site import assert_axe_finds_nothing, assert_fits_a_telephone, mount_a
 from tutorlib import explore
 from tutorlib.explore import (
     BeliefCloud,
+    BeliefStrip,
     BeliefTriangle,
     CoinTable,
     EMSteps,
@@ -39,6 +40,11 @@ LOOKS = {
         "first": [],
         "many tosses": ['[data-toss="10"]'] * 6 + ['[data-do="show"]'],
         "ruled out": [f'[data-coin="{coin}"]' for coin in range(1, COINS)],
+    },
+    BeliefStrip: {
+        "first": [],
+        "long": ['[data-do="longer"]'] * 12,
+        "tables": ['[data-scene="1"]', "summary"],
     },
     BeliefTriangle: {
         "first": [],
@@ -121,6 +127,11 @@ DRAWN = {
         ".frame, .curves, .bars, .tables, .said, label .name, label .value, [role=group]",
         12,
         ("[data-key]", "[data-do]"),
+    ),
+    BeliefStrip: (
+        ".strip, .detail, .result, .matrices, .cells",
+        5,
+        ("[data-cell]", "[data-symbol]", "input"),
     ),
     BeliefTriangle: (
         ".frames, .trails, .grip, table, .result, label .name, label .value, .sounds, [role=group]",

@@ -5,6 +5,7 @@ page, GitHub or a reader without JavaScript still see a picture.
 """
 
 from tutorlib.explore.base import Explorer
+from tutorlib.explore.beliefs import BeliefStrip
 from tutorlib.explore.bijection import EliminationGame
 from tutorlib.explore.cloud import BeliefCloud
 from tutorlib.explore.coin import CoinTable
@@ -21,6 +22,7 @@ from tutorlib.explore.tracking import BeliefTriangle
 
 __all__ = [
     "BeliefCloud",
+    "BeliefStrip",
     "BeliefTriangle",
     "CoinTable",
     "EMSteps",

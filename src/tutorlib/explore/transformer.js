@@ -49,10 +49,11 @@ const edited = (edits, site, vectors) => (edits[site] ? vectors.map(edits[site])
 /**
  * Causal attention of all heads at all positions.
  *
- * X: [time][width], already normalised. Returns mixed [time][width] and weights [head][query][key]; a weight at
- * a key after its query is 0. edits: see logitsAfter; layer: the name of this one in them.
+ * X: [time][width], already normalised. bias(head, t, s), if given, is added to the score of the query at t for the
+ * key at s. edits: see logitsAfter; layer: the name of this one in them. Returns mixed [time][width] and weights
+ * [head][query][key]; a weight at a key after its query is 0.
  */
-function attention(W, X, heads, edits = {}, layer = "") {
+function attention(W, X, heads, bias = () => 0, edits = {}, layer = "") {
   const Q = X.map((x) => linear(W("attention.query"), x));
   const K = X.map((x) => linear(W("attention.key"), x));
   const V = X.map((x) => linear(W("attention.value"), x));
@@ -64,7 +65,7 @@ function attention(W, X, heads, edits = {}, layer = "") {
     const part = (vector) => vector.subarray(head * size, (head + 1) * size);
     weights.push(Q.map((query, t) => {
       const seen = K.slice(0, t + 1); // a position never looks ahead
-      const scores = seen.map((key) => dot(part(query), part(key)) / Math.sqrt(size));
+      const scores = seen.map((key, s) => dot(part(query), part(key)) / Math.sqrt(size) + bias(head, t, s));
       const row = softmax(scores);
       row.forEach((weight, s) => part(V[s]).forEach((value, i) => { mixed[t][head * size + i] += weight * value; }));
       return [...row, ...new Array(X.length - row.length).fill(0)];
@@ -101,7 +102,7 @@ function logitsAfter(network, tokens, record = null, edits = {}) {
   X = X.map(rmsNorm);
   for (let layer = 0; layer < config.layers; layer++) {
     const W = (name) => tensors[`blocks.${layer}.${name}.weight`];
-    const { mixed, weights } = attention(W, X.map(rmsNorm), config.heads, edits, `layer${layer}`);
+    const { mixed, weights } = attention(W, X.map(rmsNorm), config.heads, undefined, edits, `layer${layer}`);
     if (record) record[`layer${layer}.attention`] = weights;
     const moved = edited(edits, `layer${layer}.attention`, mixed);
     X = X.map((x, t) => add(x, moved[t]));
