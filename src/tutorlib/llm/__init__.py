@@ -22,12 +22,15 @@ from tutorlib.llm.families import FAMILIES, Family, ModelError, family_of
 from tutorlib.llm.interventions import Edit, cut, edited, erase, keep_only, shift
 from tutorlib.llm.load import load, smollm, smollm_file
 from tutorlib.llm.model import LanguageModel, wrap
+from tutorlib.llm.protocol import FULL, QUICK, Settings, protocol
 from tutorlib.llm.record import Recording, as_tokens, check_values, record, stream
 from tutorlib.llm.texts import Paragraph, matched_prompts, paragraphs, prompts
 from tutorlib.llm.tiny import TINY, tiny
 
 __all__ = [
     "FAMILIES",
+    "FULL",
+    "QUICK",
     "TINY",
     "Asked",
     "Damage",
@@ -41,6 +44,7 @@ __all__ = [
     "ModelError",
     "Paragraph",
     "Recording",
+    "Settings",
     "as_tokens",
     "ask",
     "attention_focus",
@@ -63,6 +67,7 @@ __all__ = [
     "paragraphs",
     "probe_direction",
     "prompts",
+    "protocol",
     "record",
     "score",
     "shift",

@@ -8,7 +8,6 @@ intervals are by prompt: positions of one paragraph are no independent witnesses
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -208,7 +207,7 @@ def key_orthogonality(model: LanguageModel, generator: torch.Generator, draws: i
     instance("model", model, LanguageModel)
     table = []
     for layer in range(model.layers):
-        weight: Any = model.module(layer, "key").weight
+        weight = dict(model.module(layer, "key").named_parameters())["weight"].detach()
         rows = (
             weight.mT if type(model.module(layer, "key")).__name__ == "Conv1D" else weight
         )  # [outputs, width]
