@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +144,7 @@ def _from_transformers(
     ):
         if importlib.util.find_spec(package) is None:
             raise ModelError(f"{name}: the package {package} is needed: pip install {package}")
-    with explained(name), _offline(offline or is_folder):
+    with explained(name), _offline(offline or is_folder), _quiet(is_folder):
         from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
         source: dict[str, Any] = {"local_files_only": offline or is_folder}
@@ -156,6 +157,8 @@ def _from_transformers(
         if gguf_file is None:
             check_memory(name, config, dtype, device)
         tokenizer = AutoTokenizer.from_pretrained(name, **source)
+        if device is not None and device.type == "cuda" and importlib.util.find_spec("accelerate"):
+            device_map = {"": device}  # straight to the GPU, so that main memory need not hold it
         network: Any = AutoModelForCausalLM.from_pretrained(
             name,
             dtype=getattr(torch, dtype),
@@ -163,7 +166,7 @@ def _from_transformers(
             **({} if device_map is None else {"device_map": device_map}),
             **source,
         )
-        if device is not None:
+        if device_map is None:
             network = network.to(device)
     commit = getattr(network.config, "_commit_hash", None)
     return wrap(network, tokenizer, family, name, commit or revision or "unknown")
@@ -187,3 +190,23 @@ def _offline(wanted: bool) -> Iterator[None]:
             del os.environ["HF_HUB_OFFLINE"]
         else:
             os.environ["HF_HUB_OFFLINE"] = before[0]
+
+
+@contextmanager
+def _quiet(wanted: bool) -> Iterator[None]:
+    """While it lasts, transformers shows no progress bars: in a notebook they would stay. A download keeps its own."""
+    if not wanted:
+        yield
+        return
+    from transformers import modeling_gguf_pytorch_utils as gguf
+    from transformers.utils import logging
+
+    shown, bar = logging.is_progress_bar_enabled(), gguf.tqdm
+    logging.disable_progress_bar()
+    gguf.tqdm = partial(bar, disable=True)
+    try:
+        yield
+    finally:
+        gguf.tqdm = bar
+        if shown:
+            logging.enable_progress_bar()
