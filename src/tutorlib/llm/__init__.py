@@ -8,11 +8,9 @@ arXiv 2512.23752 on any of them. transformers is imported when a model is made, 
 from tutorlib.llm.asking import Asked, ask, baselines, score
 from tutorlib.llm.axes import (
     EntropyAxes,
-    KeyOrthogonality,
-    attention_focus,
+    covariance_direction,
     entropy_axes,
     first_direction,
-    key_orthogonality,
     probe_direction,
 )
 from tutorlib.llm.damage import Damage, damage
@@ -20,6 +18,7 @@ from tutorlib.llm.erasure import Eraser, leace, matched_directions, variance_alo
 from tutorlib.llm.evidence import Evidence, beta_sequences, sula
 from tutorlib.llm.families import FAMILIES, Family, ModelError, family_of
 from tutorlib.llm.interventions import Edit, cut, edited, erase, keep_only, shift
+from tutorlib.llm.keys import KeyOrthogonality, attention_focus, key_orthogonality
 from tutorlib.llm.load import load, smollm, smollm_file
 from tutorlib.llm.model import LanguageModel, wrap
 from tutorlib.llm.protocol import FULL, QUICK, Settings, protocol
@@ -51,6 +50,7 @@ __all__ = [
     "baselines",
     "beta_sequences",
     "check_values",
+    "covariance_direction",
     "cut",
     "damage",
     "edited",

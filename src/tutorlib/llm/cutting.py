@@ -9,9 +9,9 @@ from torch import Tensor
 
 from tutorlib.arguments import instance, integer
 from tutorlib.geometry import probe, random_directions
-from tutorlib.llm.axes import first_direction, probe_direction
+from tutorlib.llm.axes import covariance_direction, first_direction, probe_direction
 from tutorlib.llm.damage import damage
-from tutorlib.llm.erasure import leace, matched_directions, variance_along
+from tutorlib.llm.erasure import leace, matched_directions
 from tutorlib.llm.interventions import Edit, cut, erase
 from tutorlib.llm.model import LanguageModel
 from tutorlib.llm.record import Recording
@@ -30,6 +30,9 @@ def measure_cuts(
     progress: bool = False,
 ) -> dict[str, Any]:
     """Fit axes on every second paragraph; cut them, in the last layer and in all recorded ones, and see what it costs.
+
+    The probe axis is where a ridge probe reads the entropy; the covariance axis is the direction whose cut leaves no linear
+    trace of it in the vectors it was fitted on. The axes of the same variance are matched to the latter.
 
     Two questions for each cut. Is the entropy still there? A probe is fitted anew on the changed values of the last
     layer, for along the axis itself nothing can be left. Is it used? The KL between the model as it is and the cut one, in
@@ -52,14 +55,14 @@ def measure_cuts(
     >>> model, texts = tiny(), [p.text for p in paragraphs()[:10]]
     >>> tokens, g = [model.encode(text)[:20] for text in texts[:2]], torch.Generator().manual_seed(0)
     >>> list(measure_cuts(model, record(model, texts, layers=(1, 2)), tokens, 2, g))[:3]
-    ['none', 'entropy axis', 'entropy axis, all layers']
+    ['none', 'probe axis', 'covariance axis']
     """
     instance("prose", prose, Recording)
     integer("draws", draws, 1)
     fit = prose.prompt % 2 == 0
     x = {layer: prose.vectors("values", layer).double() for layer in prose.layers}
     centre = {layer: v[fit].mean(0) for layer, v in x.items()}
-    axis = {layer: probe_direction(v[fit], prose.entropy[fit]) for layer, v in x.items()}
+    axis = {layer: covariance_direction(v[fit], prose.entropy[fit]) for layer, v in x.items()}
     fair = {layer: matched_directions(x[layer], axis[layer][None], draws, generator) for layer in x}
     last = prose.layers[-1]
     random = random_directions(min(draws, model.value_width), model.value_width, generator)
@@ -69,8 +72,9 @@ def measure_cuts(
         return cut(layer, lines, centre[layer])
 
     edits: dict[str, list[Edit]] = {
-        "entropy axis": [take(last, axis[last])],
-        "entropy axis, all layers": [take(layer, axis[layer]) for layer in x],
+        "probe axis": [take(last, probe_direction(x[last][fit], prose.entropy[fit]))],
+        "covariance axis": [take(last, axis[last])],
+        "covariance axis, all layers": [take(layer, axis[layer]) for layer in x],
         "first principal axis": [take(last, first_direction(x[last][fit]))],
         "LEACE": [erase(last, eraser)],
     }
@@ -81,13 +85,14 @@ def measure_cuts(
             [take(layer, fair[layer][i, 0]) for layer in x] for i in range(draws)
         ],
     }
+    single = list(edits)
     for name, members in families.items():
         edits |= {f"{name} {i}": member for i, member in enumerate(members)}
     costs = damage(model, prompts, edits, batch=batch, progress=progress)
     found: dict[str, Any] = {
         "none": {"kl": 0.0, "variance": 0.0, "probe_r2": _probe(prose, x[last], generator)}
     }
-    for name in list(edits)[:4]:
+    for name in single:
         found[name] = {
             "kl": costs[name].interval(generator),
             **({} if len(edits[name]) > 1 else _left(prose, x[last], edits[name][0], generator)),
@@ -100,7 +105,6 @@ def measure_cuts(
             found[name] |= {
                 key: sum(each[key] for each in some) / len(some) for key in ("variance", "probe_r2")
             }
-    found["entropy axis"]["variance along"] = float(variance_along(x[last], axis[last]))
     found["layers"] = list(prose.layers)
     return found
 

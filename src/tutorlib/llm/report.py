@@ -103,7 +103,10 @@ def _head(found: Mapping[str, Any], paper: Mapping[str, str]) -> str:
             f"{m['family']}, {m['parameters']:,} parameters, {m['layers']} layers, width {m['width']}",
         ],
         ["heads", f"{m['heads']} query heads, {m['kv_heads']} value heads of {m['head_dim']}"],
-        ["run", f"{m['dtype']} on {m['device']}, seed {s['seed']}, {m['seconds']} s"],
+        [
+            "run",
+            f"{m['dtype']} on {m['device']}, seed {s['seed']}, {m['seconds']} s, {m['core_seconds']} core-seconds",
+        ],
         ["versions", versions],
         ["settings", ", ".join(f"{key} {value}" for key, value in s.items() if key != "seed")],
         ["largest error of attention x values, relative", _number(m["value_check"], 6)],
@@ -263,7 +266,8 @@ def _colours(found: Mapping[str, Any], paper: Mapping[str, str]) -> str:
         + _scores(names)
         + f"\n\nA probe of the last layer's values reads the exact entropy, for counts that it never "
         f"saw, with rank correlation "
-        f"{_number(c['probe_rank'], 2)}; PC1 has {_number(c.get('first_rank_exact'), 2)}."
+        f"{_number(c['probe_rank'], 2)}. On a small random model of the family the same probe has "
+        f"{_number(c['probe_rank random model'], 2)}; PC1 of the values has {_number(c.get('first_rank_exact'), 2)}."
     )
 
 
@@ -280,6 +284,6 @@ def _cuts(found: Mapping[str, Any], paper: Mapping[str, str]) -> str:
         f"model as it is; for random "
         "axes the mean, the lowest and the highest of the draws. The probe is fitted anew after the "
         "cut, for along the axis itself "
-        "nothing is left.\n\n"
+        "nothing is left. The axes of the same variance match the covariance axis.\n\n"
         + _table(("cut", "KL, bits", "variance removed, % of the layer's", "probe R2 after it"), rows)
     )
