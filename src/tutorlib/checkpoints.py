@@ -173,8 +173,18 @@ def read_card(name: str | Path) -> dict[str, Any]:
     return card
 
 
+def _known_tunnel(name: object) -> str:
+    if not isinstance(name, str) or name not in TUNNELS:
+        raise ValueError(
+            f"tunnel: expected one of {', '.join(TUNNELS)}, got {name!r}; one of your own needs tunnels.register first"
+        )
+    return name
+
+
 def load(name: str | Path) -> Checkpoint:
     """Load a checkpoint by the name of one that ships, or by its path without an ending.
+
+    A tunnel of your own has to be known first, by :func:`tutorlib.tunnels.register`.
 
     Raises:
         CheckpointError: if it is missing or damaged, or its weights do not fit the model its card names.
@@ -195,7 +205,7 @@ def load(name: str | Path) -> Checkpoint:
     try:
         about_model, about_tunnel = dict(card["model"]), dict(card["tunnel"])
         model = build(about_model.pop("name"), **about_model)
-        tunnel = TUNNELS[about_tunnel.pop("name")](**about_tunnel)
+        tunnel = TUNNELS[_known_tunnel(about_tunnel.pop("name"))](**about_tunnel)
         model.load_state_dict(safetensors.torch.load(blob))
     except (KeyError, TypeError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
         raise CheckpointError(f"checkpoint {name}: the card does not fit the weights ({error})") from error

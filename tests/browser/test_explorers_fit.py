@@ -7,7 +7,16 @@ import pytest
 from book_site import assert_axe_finds_nothing, assert_fits_a_telephone, mount_again
 
 from tutorlib import explore
-from tutorlib.explore import BeliefTriangle, CoinTable, EMSteps, GuestRoom, SurpriseAreas, UnitSquare
+from tutorlib.explore import (
+    BeliefCloud,
+    BeliefTriangle,
+    CoinTable,
+    EMSteps,
+    FoolTheMeasure,
+    GuestRoom,
+    SurpriseAreas,
+    UnitSquare,
+)
 from tutorlib.explore.coin import COINS
 
 pytestmark = pytest.mark.browser
@@ -33,7 +42,16 @@ LOOKS = {
         "cloud": [CLOUD],
         "mess3 cloud": ['[data-scene="1"]', CLOUD],
     },
+    BeliefCloud: {
+        "first": [],
+        "read, by pairs": ['[data-cloud="2"]', '[data-by="kind"]', '[data-view="best"]'],
+    },
     EMSteps: {"first": [], "ten rounds": TEN_ROUNDS, "three voices": ['[data-preset="2"]', *TEN_ROUNDS]},
+    FoolTheMeasure: {
+        "first": [],
+        "clock": ['[data-preset="Clock"]', '[data-game="1"]'],
+        "one song": ['[data-preset="One song"]'],
+    },
     GuestRoom: {mode: [f'[data-mode="{mode}"]'] for mode in ("posterior", "dot", "seat")},
 }
 # What Python draws and JavaScript draws again, how many such parts there are, and which controls wait for JavaScript.
@@ -53,10 +71,20 @@ DRAWN = {
         14,
         ("[data-key]", "[data-mode]", "[data-part]"),
     ),
+    FoolTheMeasure: (
+        ".axis, .bars, tbody, .tasks, label .name, label .value, [role=group]",
+        20,
+        ("[data-song]", "[data-preset]", "[data-game]"),
+    ),
     CoinTable: (
         ".sequence, .sentence, .columns, .scale, table, svg, select",
         8,
         ("[data-toss]",),
+    ),
+    BeliefCloud: (
+        ".axes, .cloud, .legend, .result, label .name, label .value, [role=group]",
+        11,
+        ("[data-key]", "[data-cloud]", "[data-view]"),
     ),
     BeliefTriangle: (
         ".frames, .trails, .grip, table, .result, label .name, label .value, .sounds, [role=group]",

@@ -42,7 +42,7 @@ def trained(folder, chance):
 
     train(fresh(), TUNNEL, TrainingPlan(steps=1))  # imports what PyTorch imports late, or each victim would
     kills = inside = 0
-    while victim(work, chance.uniform(0.02, 0.2)):
+    while victim(work, chance.uniform(0.02, 0.2) * 1.02**kills):  # longer on a busy machine, until it gets on
         kills += 1
         inside += (folder / "state.pt.part").exists()
         assert kills < 300, "it makes no headway"
@@ -72,12 +72,14 @@ def saved(folder, chance):
 
     checkpoints.save(folder / "mine", filled(1.0), TUNNEL, {"number": 1.0})
     kills = parts = between = 0
-    for _ in range(60):
+    for _ in range(600):  # 60 on an idle machine
         kills += victim(work, chance.uniform(0.001, 0.06))
         point = checkpoints.load(folder / "mine")
         assert all((p == point.card["number"]).all() for p in point.model.parameters())
         parts += any(folder.glob("*.part"))
         between += json.loads((folder / "mine.json").read_text())["sha256"] != point.card["sha256"]
+        if kills >= 60 and parts >= 5 and between >= 1:
+            break
     return kills, parts, between
 
 

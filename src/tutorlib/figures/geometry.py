@@ -45,7 +45,7 @@ def abs_cosines(samples: Mapping[str, Tensor]) -> Figure:
 
 
 def cosine_maps(maps: Mapping[str, Tensor], name: str) -> Figure:
-    """Tables of cosines ``[n, n]`` side by side, from -1 (brown) over 0 (white) to 1 (violet).
+    """Tables of cosines ``[n, n]`` side by side, from -1 (violet) over 0 (white) to 1 (brown).
 
     >>> len(cosine_maps({"keys": torch.eye(3)}, "token").axes)
     2
@@ -105,13 +105,14 @@ def over_training(
     """
     fig, axes = new_figure(8.2, 3.4, columns=2)
     at = [step or steps[1] / 2 for step in steps]
-    for ax, curves in zip(axes, (angles, others), strict=True):
-        for (name, values), colour, mark in zip(curves.items(), LINES, MARKS, strict=False):
+    sets = ((angles, (COLOURS["model"], COLOURS["exact"])), (others, (COLOURS["good"], COLOURS["ink"])))
+    for ax, (curves, colours) in zip(axes, sets, strict=True):
+        for (name, values), colour, mark in zip(curves.items(), colours, MARKS, strict=False):
             ax.plot(at, values, color=colour, marker=mark, ms=4.5, label=name)
         ax.set(xscale="log", xlabel="training step")
         ax.legend(fontsize=9.5)
     axes[0].axhline(reference, color=COLOURS["reference"], ls="--", lw=1.2)
-    axes[0].text(at[0], reference + 0.02, "random", color=COLOURS["reference"], fontsize=9.5)
+    axes[0].text(at[-1], reference + 0.02, "random", color=COLOURS["reference"], fontsize=9.5, ha="right")
     axes[0].set_ylabel("mean |cos|")
     return fig
 
@@ -149,29 +150,24 @@ def repeated_pairs(pairs: Sequence[int], curves: Mapping[str, Sequence[float]]) 
     return fig
 
 
-def probe_by_layer(
-    panels: Mapping[str, Mapping[str, Sequence[float]]], lines: Mapping[str, Mapping[str, float]]
-) -> Figure:
-    """Held-out R2 of a probe after each layer, one panel for each target.
+def probe_by_layer(panels: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
+    """Held-out R2 of a probe after each layer, one panel for each target; every second line dashed, as a control.
 
     Args:
-        panels: title -> network -> R2 after 0, 1, ... blocks.
-        lines: title -> name of a yardstick -> its R2, drawn as a dashed line.
+        panels: title -> network -> R2 after 0, 1, ... blocks; each network is followed by its control.
 
-    >>> len(probe_by_layer({"belief": {"trained": [0.5, 0.9]}}, {"belief": {"last symbol": 0.8}}).axes)
+    >>> len(probe_by_layer({"belief": {"trained": [0.5, 0.9], "untrained": [0.4, 0.4]}}).axes)
     1
     """
-    fig, axes = new_figure(4.1 * len(panels), 3.6, columns=len(panels), squeeze=False, sharey=True)
+    fig, axes = new_figure(3.4 * len(panels) + 2.0, 3.4, columns=len(panels), squeeze=False, sharey=True)
     for ax, (title, curves) in zip(axes[0], panels.items(), strict=True):
-        for (name, values), colour, mark in zip(curves.items(), LINES[1:], MARKS, strict=False):
-            ax.plot(range(len(values)), values, color=colour, marker=mark, label=name)
-        for name, value in lines.get(title, {}).items():
-            ax.axhline(value, color=COLOURS["exact"], ls="--", lw=1.2)
-            ax.text(0, value + 0.015, name, color=COLOURS["exact"], fontsize=9.5)
+        for i, (name, values) in enumerate(curves.items()):
+            colour, style = LINES[i // 2 % len(LINES)], "--" if i % 2 else "-"
+            ax.plot(range(len(values)), values, style, color=colour, marker=MARKS[i % len(MARKS)], label=name)
         ax.set_title(title, fontsize=10.5)
-        ax.set(xlabel="blocks passed", xticks=range(len(next(iter(curves.values())))), ylim=(-0.08, 1.05))
+        ax.set(xlabel="blocks passed", xticks=range(len(values)), ylim=(-0.08, 1.02))
     axes[0][0].set_ylabel("held-out R²")
-    axes[0][-1].legend(fontsize=9.5)
+    axes[0][-1].legend(fontsize=9.5, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return fig
 
 

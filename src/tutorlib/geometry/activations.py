@@ -107,6 +107,7 @@ def untrained(model: SequenceModel, generator: torch.Generator, open_blocks: boo
     """
     config = instance("model", model, SequenceModel).config()
     device_of(generator)
+    instance("open_blocks", open_blocks, bool)
     twin = build(model.name, **config, generator=generator)
     if open_blocks:
         with torch.no_grad():
@@ -123,11 +124,14 @@ def _record(model: SequenceModel, batch: Batch) -> dict[str, Tensor]:
     weights = next(instance("model", model, SequenceModel).parameters())
     instance("batch", batch, Batch)
     record: dict[str, Tensor] = {}
-    header = None if batch.header is None else batch.header.to(weights.device)
+    # What is no tensor goes to the model as it is, which says what it expected.
+    tokens, header = (
+        part.to(weights.device) if isinstance(part, Tensor) else part for part in (batch.tokens, batch.header)
+    )
     was_training = model.training
     model.eval()
     try:
-        model(batch.tokens.to(weights.device), record=record, header=header)
+        model(tokens, record=record, header=header)
     finally:
         model.train(was_training)
     return record

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from tutorlib.arguments import device_of, finite, integer, real_tensor
+from tutorlib.arguments import device_of, finite, instance, integer, real_tensor
 
 __all__ = [
     "Orthogonality",
@@ -118,6 +118,7 @@ def random_abs_cosines(
     (0.14, 0.008)
     """
     shape = (integer("draws", draws, 1), integer("count", count, 2), integer("dimension", dimension, 1))
+    instance("centred", centred, bool)
     device = device_of(generator)
     chunks = []
     for first in range(0, draws, 100):  # so that many large sets need no more memory than 100 of them
@@ -149,6 +150,7 @@ def orthogonality(
     """
     x = real_tensor("x", x, "[n, d]").detach().double()
     finite(x=x)
+    instance("centred", centred, bool)
     observed = mean_abs_cosine(x - x.mean(-2, keepdim=True) if centred else x)
     reference = random_abs_cosines(len(x), x.shape[1], generator, draws, centred)  # [draws]
     low, high = reference.quantile(reference.new_tensor([0.025, 0.975])).tolist()

@@ -50,6 +50,7 @@ class PrincipalAxes:
     def scores(self, x: Tensor) -> Tensor:
         """Coordinates of vectors ``[..., d]`` along the axes, float64 ``[..., axes]``."""
         x = real_tensor("x", x, "[..., d]").detach().double()
+        finite(x=x)
         if x.shape[-1] != len(self.mean):
             raise ValueError(f"x: expected vectors of {len(self.mean)} dimensions, got {x.shape[-1]}")
         return ((x - self.mean) / self.scale) @ self.directions.mT
@@ -109,7 +110,9 @@ def random_directions(count: int, dimension: int, generator: torch.Generator) ->
     draw = torch.randn(
         dimension, count, generator=generator, dtype=torch.float64, device=device_of(generator)
     )
-    return torch.linalg.qr(draw)[0].mT.contiguous()  # [count, dimension]
+    basis, triangle = torch.linalg.qr(draw)  # [dimension, count], [count, count]
+    # The decomposition prefers one sign; turned so that the diagonal is positive, every direction is equally likely.
+    return (basis * triangle.diagonal().sign()).mT.contiguous()  # [count, dimension]
 
 
 def remove_directions(x: Tensor, directions: Tensor) -> Tensor:

@@ -97,7 +97,8 @@ def partial_correlation(x: Tensor, y: Tensor, given: Tensor) -> float:
 def within_groups(x: Tensor, y: Tensor, groups: Tensor) -> float:
     """Mean rank correlation inside groups that hold something fixed, such as the position in the sequence.
 
-    Each group counts with its size; groups in which ``x`` or ``y`` does not vary say nothing and are left out.
+    Each group counts with its size; groups in which ``x`` or ``y`` does not vary, but for rounding, say nothing and are
+    left out.
 
     Args:
         x: ``[n]``.
@@ -112,9 +113,9 @@ def within_groups(x: Tensor, y: Tensor, groups: Tensor) -> float:
     0.0
     """
     a, b = _pair(x, y)
-    total, weight = 0.0, 0
+    total, weight, sizes = 0.0, 0, (a.abs().max(), b.abs().max())
     for rows in _members(groups, len(a)):
-        if len(rows) > 1 and a[rows].ne(a[rows[0]]).any() and b[rows].ne(b[rows[0]]).any():
+        if len(rows) > 1 and _varies(a[rows], sizes[0]) and _varies(b[rows], sizes[1]):
             total += len(rows) * rank_correlation(a[rows], b[rows])
             weight += len(rows)
     if not weight:
@@ -166,9 +167,14 @@ def _pair(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     return a, b
 
 
+def _varies(x: Tensor, size: Tensor) -> bool:
+    """Whether numbers differ by more than float64 arithmetic on numbers of that size leaves behind."""
+    return bool(x.max() - x.min() > 1e-12 * size)
+
+
 def _varying(name: str, x: Tensor) -> Tensor:
     """Less its mean, and of size about 1."""
-    if not x.ne(x[0]).any():
+    if not _varies(x, x.abs().max()):
         raise ValueError(f"{name}: expected numbers that vary, got equal ones")
     x = x / x.abs().amax()
     return x - x.mean()

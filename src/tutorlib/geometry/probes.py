@@ -43,6 +43,7 @@ class LinearProbe:
     def __call__(self, x: Tensor) -> Tensor:
         """Predictions ``[..., targets]`` for vectors ``[..., d]``."""
         x = real_tensor("x", x, "[..., d]").detach().double()
+        finite(x=x)
         if x.shape[-1] != len(self.mean):
             raise ValueError(f"x: expected vectors of {len(self.mean)} dimensions, got {x.shape[-1]}")
         return (x - self.mean) @ self.weights + self.bias
@@ -220,6 +221,7 @@ def shuffled(y: Tensor, generator: torch.Generator, within: Tensor | None = None
     tensor([0., 1., 3., 2.])
     """
     y = real_tensor("y", y, "[n, ...]")
+    finite(y=y)
     if within is not None and (
         not isinstance(within, Tensor) or within.dtype != torch.int64 or within.shape != y.shape[:1]
     ):

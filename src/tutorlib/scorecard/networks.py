@@ -48,11 +48,16 @@ def networks(card: Facts) -> list[str]:
         ladder = next(ladder for ladder in card["ladders"] if ladder["tunnel"] == tunnel)
         name = title(tunnel, tunnels)
         parts += [f"### {name}", _about(tunnel, ladder), _errors(rows, name, ladder)]
-        parts += ["The ladder of exact references on the same law:", _ladder(ladder, name)]
-        parts += _lengths(rows, name, tunnel, ladder["steps"])
-        parts += _laws(rows, name)
-        parts += _gaps(rows, name)
+        parts += _folded("The ladder of exact references on the same law", [_ladder(ladder, name)])
+        parts += _folded("Longer sequences than in training", _lengths(rows, name, tunnel, ladder["steps"]))
+        parts += _folded("Sequences from other laws than the prior", _laws(rows, name))
+        parts += _folded("Coherence", _gaps(rows, name))
     return parts
+
+
+def _folded(head: str, parts: Sequence[str]) -> list[str]:
+    """What stands under a line that opens it: on a telephone all tables together are fifty screens long."""
+    return [f"<details><summary>{head}</summary>", *parts, "</details>"] if parts else []
 
 
 def title(tunnel: Facts, tunnels: Sequence[Facts]) -> str:
@@ -184,8 +189,7 @@ def _lengths(rows: Sequence[Facts], name: str, tunnel: Facts, steps: str) -> lis
         return []
     heads = ("Network", steps.capitalize(), "Entropy MAE", "KL", "Window", "MAE within and beyond")
     return [
-        "Longer sequences than in training. The last column has the entropy MAE at positions that training had, and at "
-        "those beyond.",
+        "The last column has the entropy MAE at positions that training had, and at those beyond.",
         card_table(heads, lines, label=f"Longer sequences on {name}", style=""),
     ]
 
@@ -206,7 +210,7 @@ def _laws(rows: Sequence[Facts], name: str) -> list[str]:
         return []
     heads = ("Network", "Sequences from", "Entropy MAE", "KL", "KL under that law", "Price of the prior")
     return [
-        "Sequences from other laws than the prior. *KL* is from the exact answer of an observer who keeps "
+        "*KL* is from the exact answer of an observer who keeps "
         "the prior, *KL under that law* from that of an observer who knows the new law, and the last column is the distance "
         "between these two.",
         card_table(heads, lines, label=f"Other laws on {name}", style=""),
