@@ -52,6 +52,7 @@ def test_there_are_chapters(root: Path) -> None:
         "06_attention",
         "07_wind_tunnels",
         "08_bijection",
+        "11_geometry",
     ]
     assert {f"{name}.ipynb" for name in there} <= set(names)
     assert all(re.fullmatch(r"\d\d_[a-z0-9_]+\.ipynb", name) for name in names), (

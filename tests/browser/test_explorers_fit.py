@@ -8,6 +8,7 @@ from book_site import assert_axe_finds_nothing, assert_fits_a_telephone, mount_a
 
 from tutorlib import explore
 from tutorlib.explore import (
+    BeliefCloud,
     BeliefTriangle,
     CoinTable,
     EMSteps,
@@ -40,6 +41,10 @@ LOOKS = {
         "empty": ['[data-do="again"]'],
         "cloud": [CLOUD],
         "mess3 cloud": ['[data-scene="1"]', CLOUD],
+    },
+    BeliefCloud: {
+        "first": [],
+        "read, by pairs": ['[data-cloud="2"]', '[data-by="kind"]', '[data-view="best"]'],
     },
     EMSteps: {"first": [], "ten rounds": TEN_ROUNDS, "three voices": ['[data-preset="2"]', *TEN_ROUNDS]},
     FoolTheMeasure: {
@@ -75,6 +80,11 @@ DRAWN = {
         ".sequence, .sentence, .columns, .scale, table, svg, select",
         8,
         ("[data-toss]",),
+    ),
+    BeliefCloud: (
+        ".axes, .cloud, .legend, .result, label .name, label .value, [role=group]",
+        11,
+        ("[data-key]", "[data-cloud]", "[data-view]"),
     ),
     BeliefTriangle: (
         ".frames, .trails, .grip, table, .result, label .name, label .value, .sounds, [role=group]",

@@ -6,6 +6,7 @@ page, GitHub or a reader without JavaScript still see a picture.
 
 from tutorlib.explore.base import Explorer
 from tutorlib.explore.bijection import EliminationGame
+from tutorlib.explore.cloud import BeliefCloud
 from tutorlib.explore.coin import CoinTable
 from tutorlib.explore.counting import UnitSquare
 from tutorlib.explore.em import EMSteps
@@ -15,6 +16,7 @@ from tutorlib.explore.surprise import SurpriseAreas
 from tutorlib.explore.tracking import BeliefTriangle
 
 __all__ = [
+    "BeliefCloud",
     "BeliefTriangle",
     "CoinTable",
     "EMSteps",
