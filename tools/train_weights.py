@@ -25,20 +25,20 @@ def tutorlib(*arguments: str) -> None:
     subprocess.run([sys.executable, "-m", "tutorlib", *arguments, "--out", str(RUNS)], check=True)
 
 
-def ship(name: str) -> None:
+def ship(name: str, home: Path = WEIGHTS) -> None:
     """Copy a finished run into the library, the card last, so that a half-copied one is not seen."""
-    for folder, ending in ((WEIGHTS / "snapshots", ".snapshots"), (WEIGHTS, "")):
+    for folder, ending in ((WEIGHTS / "snapshots", ".snapshots"), (home, "")):
         folder.mkdir(parents=True, exist_ok=True)
         for end in (".safetensors", ".json"):
             if (RUNS / f"{name}{ending}{end}").exists():
                 shutil.copy(RUNS / f"{name}{ending}{end}", folder / f"{name}{ending}{end}")
 
 
-def train(name: str, extra: list[str]) -> None:
+def train(name: str, extra: list[str], home: Path = WEIGHTS) -> None:
     """Train one recipe, unless it ships already."""
-    if not (WEIGHTS / f"{name}.json").exists():
+    if not (home / f"{name}.json").exists():
         tutorlib("train", name, *extra)
-        ship(name)
+        ship(name, home)
 
 
 def sweep(pair: str, extra: list[str]) -> None:
@@ -64,6 +64,7 @@ def sweep(pair: str, extra: list[str]) -> None:
 def main() -> int:
     """Train what was asked for."""
     from tutorlib.recipes.architectures import SEEDS, SETTINGS
+    from tutorlib.recipes.dissection import DISSECTION
     from tutorlib.recipes.flagships import FLAGSHIPS
 
     pairs = [f"{name}-{model}" for name, setting in SETTINGS.items() for model in setting.models]
@@ -73,12 +74,13 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="a flagship or a pair; all if none is given")
     parser.add_argument("--threads", default="1", help="CPU threads (default: %(default)s)")
     options = parser.parse_args()
-    if unknown := set(options.names) - {*FLAGSHIPS, *pairs}:
-        parser.error(f"expected names among {', '.join([*FLAGSHIPS, *pairs])}; got {', '.join(unknown)}")
+    known = [*FLAGSHIPS, *DISSECTION, *pairs]
+    if unknown := set(options.names) - {*known}:
+        parser.error(f"expected names among {', '.join(known)}; got {', '.join(unknown)}")
     extra = ["--threads", options.threads]
-    for name in options.names or [*FLAGSHIPS, *pairs]:
-        if name in FLAGSHIPS:
-            train(name, extra)
+    for name in options.names or known:
+        if name in FLAGSHIPS or name in DISSECTION:
+            train(name, extra, WEIGHTS / "dissection" if name in DISSECTION else WEIGHTS)
             continue
         sweep(name, extra)
         for seed in SEEDS:

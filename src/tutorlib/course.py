@@ -9,12 +9,33 @@ from dataclasses import dataclass
 from typing import Any
 
 from tutorlib.arguments import instance, integer, shown
-from tutorlib.checks import UNANSWERED, Check, Verdict, as_number, c01, c02, c03, c04, c05, c06, c07, c08, c11
+from tutorlib.checks import (
+    UNANSWERED,
+    Check,
+    Verdict,
+    as_number,
+    c01,
+    c02,
+    c03,
+    c04,
+    c05,
+    c06,
+    c07,
+    c08,
+    c09,
+    c10,
+    c11,
+    c12,
+    c13,
+    c14,
+)
 
 __all__ = ["CHECKS", "Check", "Prediction", "Verdict", "check", "predict"]
 
 CHECKS: dict[str, Check] = {
-    item.id: item for chapter in (c01, c02, c03, c04, c05, c06, c07, c08, c11) for item in chapter.CHECKS
+    item.id: item
+    for chapter in (c01, c02, c03, c04, c05, c06, c07, c08, c09, c10, c11, c12, c13, c14)
+    for item in chapter.CHECKS
 }
 
 

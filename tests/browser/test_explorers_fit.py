@@ -9,12 +9,17 @@ from book_site import assert_axe_finds_nothing, assert_fits_a_telephone, mount_a
 from tutorlib import explore
 from tutorlib.explore import (
     BeliefCloud,
+    BeliefStrip,
     BeliefTriangle,
     CoinTable,
     EMSteps,
     FoolTheMeasure,
     GuestRoom,
+    PoolMorph,
+    RecallMachine,
     SurpriseAreas,
+    SwitchBoard,
+    TwoLaws,
     UnitSquare,
 )
 from tutorlib.explore.coin import COINS
@@ -27,7 +32,7 @@ TEN_ROUNDS = ['[data-action="run"]', '[data-action="E"]']
 CLOUD = '[data-do="cloud"]'
 
 # For each explorer what a finger must hit, and for each of its looks what is clicked to get there.
-TARGETS = {CoinTable: "button, select", SurpriseAreas: "button, .reach"}
+TARGETS = {CoinTable: "button, select", SwitchBoard: "button, select", SurpriseAreas: "button, .reach"}
 LOOKS = {
     UnitSquare: {"first": [], "disease": [DISEASE], "dots": [DOTS], "disease dots": [DOTS, DISEASE]},
     SurpriseAreas: {"first": [], "fog": [FOG], "fog, whole seconds": [FOG, WHOLE]},
@@ -35,6 +40,11 @@ LOOKS = {
         "first": [],
         "many tosses": ['[data-toss="10"]'] * 6 + ['[data-do="show"]'],
         "ruled out": [f'[data-coin="{coin}"]' for coin in range(1, COINS)],
+    },
+    BeliefStrip: {
+        "first": [],
+        "long": ['[data-do="longer"]'] * 12,
+        "tables": ['[data-scene="1"]', "summary"],
     },
     BeliefTriangle: {
         "first": [],
@@ -52,7 +62,24 @@ LOOKS = {
         "clock": ['[data-preset="Clock"]', '[data-game="1"]'],
         "one song": ['[data-preset="One song"]'],
     },
+    TwoLaws: {
+        "first": [],
+        "wrong and sure": ['[data-preset="1"]', '[data-take="values"]'],
+        "frozen, treasure": ['[data-preset="2"]', '[data-thing="3"]'],
+        "after steps": ['[data-take="both"][data-times="10"]'],
+    },
     GuestRoom: {mode: [f'[data-mode="{mode}"]'] for mode in ("posterior", "dot", "seat")},
+    RecallMachine: {
+        "first": [],
+        "right angles": ['[data-kind="right"]'],
+        "other vectors": ['[data-do="draw"]'],
+    },
+    SwitchBoard: {
+        "first": [],
+        "attention off": ['[data-do="attention"]'],
+        "updates off": ['[data-do="updates"]'],
+    },
+    PoolMorph: {"first": [], "plain, ten moves": ['[data-key="divide"]', '[data-do="ten"]']},
 }
 # What Python draws and JavaScript draws again, how many such parts there are, and which controls wait for JavaScript.
 DRAWN = {
@@ -71,6 +98,11 @@ DRAWN = {
         14,
         ("[data-key]", "[data-mode]", "[data-part]"),
     ),
+    RecallMachine: (
+        ".shelf, .frame, .curves, tbody, .said, label .name, label .value, [role=group]",
+        14,
+        ("[data-key]", "[data-kind]", "[data-do]"),
+    ),
     FoolTheMeasure: (
         ".axis, .bars, tbody, .tasks, label .name, label .value, [role=group]",
         20,
@@ -81,15 +113,35 @@ DRAWN = {
         8,
         ("[data-toss]",),
     ),
+    TwoLaws: (
+        ".field, .grips, .frame, .bars, .curve, .said, table, label .name, [role=group]",
+        15,
+        ("[data-preset]", "[data-take]", "[data-thing]", "[data-axis]", "[data-score]"),
+    ),
     BeliefCloud: (
         ".axes, .cloud, .legend, .result, label .name, label .value, [role=group]",
         11,
         ("[data-key]", "[data-cloud]", "[data-view]"),
     ),
+    PoolMorph: (
+        ".frame, .curves, .bars, .tables, .said, label .name, label .value, [role=group]",
+        12,
+        ("[data-key]", "[data-do]"),
+    ),
+    BeliefStrip: (
+        ".strip, .detail, .result, .matrices, .cells",
+        5,
+        ("[data-cell]", "[data-symbol]", "input"),
+    ),
     BeliefTriangle: (
         ".frames, .trails, .grip, table, .result, label .name, label .value, .sounds, [role=group]",
         14,
         ("[data-key]", "[data-sound]"),
+    ),
+    SwitchBoard: (
+        ".axes, .marks, table, .result, [role=group], select",
+        9,
+        ("[data-site]", "[data-do]", "[data-part]"),
     ),
 }
 EACH = [

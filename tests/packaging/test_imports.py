@@ -10,7 +10,7 @@ import pytest
 
 # A room may import rooms of its own rank or lower. A new room goes in here.
 RANKS = {
-    **dict.fromkeys(["arguments", "bits", "bayes", "files"], 0),
+    **dict.fromkeys(["arguments", "bits", "bayes", "clusters", "files"], 0),
     **dict.fromkeys(["tunnels", "models", "handset"], 1),
     **dict.fromkeys(
         [
@@ -22,7 +22,9 @@ RANKS = {
             "snapshots",
             "geometry",
             "gradients",
+            "interventions",
             "em",
+            "em_attention",
         ],
         2,
     ),

@@ -10,7 +10,21 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tutorlib import bayes, bits, checks, course, evaluation, geometry, handset, models, optimisers, tunnels
+from tutorlib import (
+    bayes,
+    bits,
+    checks,
+    clusters,
+    course,
+    evaluation,
+    geometry,
+    gradients,
+    handset,
+    models,
+    optimisers,
+    tunnels,
+)
+from tutorlib.em_attention import chain, head, pools, study
 from tutorlib.models import header, linear_attention, mamba
 from tutorlib.tunnels import Bijection, Coin, filtering
 
@@ -19,9 +33,11 @@ from junk import anything, has_a_shape, holds, junk_for
 ROOMS = (
     "bits",
     "bayes",
+    "clusters",
     "tunnels",
     "models",
     "evaluation",
+    "gradients",
     "geometry",
     "handset",
     "optimisers",
@@ -29,6 +45,17 @@ ROOMS = (
     "checks",
 )
 MORE = ("tunnels.filtering", "models.linear_attention", "models.mamba", "models.header")
+ROOMS = ("bits", "bayes", "tunnels", "models", "evaluation", "handset", "optimisers", "course", "checks")
+MORE = (
+    "tunnels.filtering",
+    "models.linear_attention",
+    "models.mamba",
+    "models.header",
+    "em_attention.pools",
+    "em_attention.chain",
+    "em_attention.head",
+    "em_attention.study",
+)
 
 
 def drawn(*shape, seed=0):
@@ -57,6 +84,11 @@ CLOUD, TARGETS = drawn(12, 3, seed=3), drawn(12, 2, seed=4)
 X, Y, GROUPS = CLOUD[:, 0], TARGETS[:, 0], torch.arange(12) // 3
 LINE = geometry.ridge(CLOUD, TARGETS, 0.1)
 
+POOL = {"scores": DT[0], "log_p": TABLE.log(), "outcomes": torch.tensor([0, 3, 1, 2]), "power": 0.5}
+GUESS = {key: value for key, value in POOL.items() if key != "outcomes"}
+CHAIN = chain.draw_chain(0, 9)
+RULE = head.Rule("sgd", (0.1, 0.1, 0.1, 0.1))
+
 # A good call of everything public; each argument in turn is then replaced.
 CALLS = {
     bits.cross_entropy: {"p": P, "q": P.flip(0), "dim": -1},
@@ -79,6 +111,9 @@ CALLS = {
     bayes.odds: {"p": P},
     bayes.predict: {"belief": P, "transition": TABLE},
     bayes.probability: {"odds": P},
+    clusters.k_means: {"points": TABLE, "k": 2, "generator": gen(), "starts": 2, "rounds": 3},
+    clusters.rand_index: {"first": torch.tensor([0, 0, 1]), "second": torch.tensor([2, 0, 0])},
+    clusters.silhouette: {"points": TABLE, "labels": torch.tensor([0, 1, 1])},
     tunnels.Bijection: {"symbols": 3, "pairs": 2, "replacement": False},
     tunnels.Coin: {"tosses": 4, "a": 1.0, "b": 1.0, "sampled_from": (2.0, 3.0)},
     tunnels.Diversity: {"tunnel": "coin", "tunnel_config": {"tosses": 3}, "tasks": 4, "seed": 0},
@@ -94,7 +129,7 @@ CALLS = {
     filtering.marginal_law: {"initial": P, "transition": MATRIX, "times": 3},
     filtering.stationary_law: {"transition": MATRIX},
     filtering.window_filter: {"initial": P, "transition": MATRIX, "likelihood": drawn(2, 4, 3), "steps": 2},
-    models.Transformer: {**SIZES, "heads": 2, "hidden": 4, "positions": "none", **FRAME},
+    models.Transformer: {**SIZES, "heads": 2, "hidden": 4, "positions": "none", "attending": None, **FRAME},
     models.LSTM: {**SIZES, "hidden": 4, **FRAME},
     models.GRU: {**SIZES, "hidden": 4, **FRAME},
     models.Mamba: {**SIZES, "state": 2, "expand": 2, "kernel": 2, **FRAME},
@@ -130,6 +165,18 @@ CALLS = {
     evaluation.martingale_gap: {"predictor": MODEL, **SCORED, "positions": [0, 2]},
     evaluation.permutation_gap: {"predictor": MODEL, **SCORED},
     evaluation.model_predictor: {"model": MODEL, "tunnel": COIN},
+    gradients.advantages: {"attention": P, "costs": LOGITS},
+    gradients.costs: {"output_gradient": Q, "value": Q.flip(1)},
+    gradients.key_gradient: {"score_gradient": drawn(2, 4, 5), "query": Q, "scale": 0.5},
+    gradients.matrix_gradient: {"inputs": Q, "gradient": V},
+    gradients.observe: {
+        "model": MODEL, "tokens": torch.tensor([[0, 1, 1]]), "loss": torch.sum, "at": torch.tensor([0, 2]), "layer": 0,
+        "header": None,
+    },
+    gradients.query_gradient: {"score_gradient": drawn(2, 3, 4), "key": Q, "scale": 0.5},
+    gradients.score_gradient: {"attention": P, "costs": LOGITS},
+    gradients.score_gradient_bound: {"attention": P, "costs": LOGITS},
+    gradients.value_gradient: {"attention": drawn(2, 4, 5), "output_gradient": Q},
     geometry.correlation: {"x": X, "y": Y},
     geometry.cosines: {"x": CLOUD, "y": CLOUD.flip(0)},
     geometry.expected_abs_cosine: {"dimension": 4},
@@ -166,6 +213,26 @@ CALLS = {
     optimisers.Muon: {"params": [torch.rand(3, 2, generator=gen())], "lr": 0.1, "momentum": 0.9, "weight_decay": 0.0},
     optimisers.newton_schulz: {"matrix": drawn(2, 3, 4), "steps": 5},
     optimisers.optimisers_for: {"model": MODEL, "matrix_rate": 0.1, "embedding_rate": 0.1, "weight_decay": 0.0},
+    pools.bells: {"centres": P[0], "width": 1.0, "outcomes": torch.arange(4.0, dtype=torch.float64)},
+    pools.em_step: {"scores": P[:1].expand(4, 3), "log_p": TABLE.log(), "outcomes": POOL["outcomes"]},
+    pools.log_prediction_nats: GUESS,
+    pools.loss_nats: POOL,
+    pools.responsibilities: GUESS,
+    pools.score_gradient: POOL,
+    pools.value_gradient: POOL,
+    chain.draw_chain: {"seed": 0, "time": 9},
+    chain.transition_matrix: {"symbols": 3, "stay": 0.3},
+    chain.entropy_rate_nats: {"matrix": chain.transition_matrix()},
+    chain.filter_loss_nats: {"data": CHAIN},
+    chain.known_symbol_loss_nats: {"data": CHAIN},
+    head.Rule: {"kind": "sgd", "rates": (0.1, 0.1, 0.1, 0.1)},
+    head.first_weights: {"seed": 0},
+    head.head_loss_nats: {"weights": head.first_weights(0), "data": CHAIN, "self_only": False},
+    head.train_head: {"rule": RULE, "seed": 0, "steps": 1, "length": 9},
+    study.paired: {"first": [1.0, 2.0], "second": [0.5, 1.0]},
+    study.rule_names: {},
+    study.steps_to: {"level": 1.5, "steps": [0, 10], "losses": [2.0, 1.0]},
+    study.stored_run: {"name": "EM-like", "seed": 42},
     course.check: {"exercise": "01-a", "answer": 0.1},
     course.predict: {"question": "How many?", "guess": 3},
     course.Prediction.compare: {"self": course.Prediction("How many?", 3.0), "answer": 2.0, "unit": "", "digits": 2},
@@ -185,6 +252,7 @@ ALSO = {
 RECORDS = {
     "Batch",
     "Interval",
+    "Observed",
     "Prediction",
     "Verdict",
     "Check",
@@ -193,6 +261,8 @@ RECORDS = {
     "Orthogonality",
     "PrincipalAxes",
     "ProbeResult",
+    "ChainData",
+    "Run",
 }  # they hold what they are given; users of them check
 ABSTRACT = {"Tunnel", "TaskTunnel", "SequenceModel"}
 PHASES = (
@@ -229,10 +299,15 @@ def test_layout_gradients_and_dtype_change_nothing(call):
     turned = {
         key: x.mT.contiguous().mT if isinstance(x, Tensor) and x.ndim > 1 else x for key, x in good.items()
     }
-    wanting = {key: x.clone().requires_grad_() if isinstance(x, Tensor) else x for key, x in good.items()}
+    wanting = {
+        key: x.clone().requires_grad_() if isinstance(x, Tensor) and x.is_floating_point() else x
+        for key, x in good.items()
+    }
     torch.testing.assert_close(call(**turned), expected, rtol=0, atol=1e-12)
     torch.testing.assert_close(call(**wanting), expected, rtol=0, atol=1e-12)
-    single = {key: x.float() if isinstance(x, Tensor) else x for key, x in good.items()}
+    single = {
+        key: x.float() if isinstance(x, Tensor) and x.is_floating_point() else x for key, x in good.items()
+    }
     torch.testing.assert_close(call(**single), expected, rtol=0, atol=1e-5, check_dtype=False)
 
 

@@ -182,7 +182,11 @@ def test_what_ships_is_whole_small_and_has_a_recipe():
     assert {"bijection-v20", "bijection-v8"} <= set(available()) <= RECIPES.keys()
     files = sorted(path.name for path in WEIGHTS.iterdir() if path.is_file())
     assert files == sorted(f"{name}.{end}" for name in available() for end in ("json", "safetensors"))
-    assert sorted(path.name for path in WEIGHTS.iterdir() if path.is_dir()) == ["snapshots", "sweeps"]
+    assert sorted(path.name for path in WEIGHTS.iterdir() if path.is_dir()) == [
+        "dissection",
+        "snapshots",
+        "sweeps",
+    ]
     assert sum(path.stat().st_size for path in WEIGHTS.rglob("*") if path.is_file()) <= 20_000_000
 
 

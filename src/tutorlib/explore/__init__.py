@@ -5,6 +5,7 @@ page, GitHub or a reader without JavaScript still see a picture.
 """
 
 from tutorlib.explore.base import Explorer
+from tutorlib.explore.beliefs import BeliefStrip
 from tutorlib.explore.bijection import EliminationGame
 from tutorlib.explore.cloud import BeliefCloud
 from tutorlib.explore.coin import CoinTable
@@ -12,11 +13,16 @@ from tutorlib.explore.counting import UnitSquare
 from tutorlib.explore.em import EMSteps
 from tutorlib.explore.guests import GuestRoom
 from tutorlib.explore.measures import FoolTheMeasure
+from tutorlib.explore.pools import PoolMorph
+from tutorlib.explore.recall import RecallMachine
+from tutorlib.explore.routing import TwoLaws
 from tutorlib.explore.surprise import SurpriseAreas
+from tutorlib.explore.switches import SwitchBoard
 from tutorlib.explore.tracking import BeliefTriangle
 
 __all__ = [
     "BeliefCloud",
+    "BeliefStrip",
     "BeliefTriangle",
     "CoinTable",
     "EMSteps",
@@ -24,6 +30,10 @@ __all__ = [
     "Explorer",
     "FoolTheMeasure",
     "GuestRoom",
+    "PoolMorph",
+    "RecallMachine",
     "SurpriseAreas",
+    "SwitchBoard",
+    "TwoLaws",
     "UnitSquare",
 ]

@@ -43,13 +43,17 @@ function softmax(logits) {
   return weights.map((weight) => weight / total);
 }
 
+/** The vectors of a site, one a position, after its edit, a function of (vector, position); as they are if it has none. */
+const edited = (edits, site, vectors) => (edits[site] ? vectors.map(edits[site]) : vectors);
+
 /**
  * Causal attention of all heads at all positions.
  *
- * X: [time][width], already normalised. Returns mixed [time][width] and weights [head][query][key]; a weight at
- * a key after its query is 0.
+ * X: [time][width], already normalised. bias(head, t, s), if given, is added to the score of the query at t for the
+ * key at s. edits: see logitsAfter; layer: the name of this one in them. Returns mixed [time][width] and weights
+ * [head][query][key]; a weight at a key after its query is 0.
  */
-function attention(W, X, heads) {
+function attention(W, X, heads, bias = () => 0, edits = {}, layer = "") {
   const Q = X.map((x) => linear(W("attention.query"), x));
   const K = X.map((x) => linear(W("attention.key"), x));
   const V = X.map((x) => linear(W("attention.value"), x));
@@ -61,11 +65,12 @@ function attention(W, X, heads) {
     const part = (vector) => vector.subarray(head * size, (head + 1) * size);
     weights.push(Q.map((query, t) => {
       const seen = K.slice(0, t + 1); // a position never looks ahead
-      const scores = seen.map((key) => dot(part(query), part(key)) / Math.sqrt(size));
+      const scores = seen.map((key, s) => dot(part(query), part(key)) / Math.sqrt(size) + bias(head, t, s));
       const row = softmax(scores);
       row.forEach((weight, s) => part(V[s]).forEach((value, i) => { mixed[t][head * size + i] += weight * value; }));
       return [...row, ...new Array(X.length - row.length).fill(0)];
     }));
+    edited(edits, `${layer}.head${head}`, mixed.map(part)).forEach((vector, t) => part(mixed[t]).set(vector));
   }
   return { mixed: mixed.map((m) => linear(W("attention.output"), m)), weights };
 }
@@ -80,9 +85,11 @@ function feedForward(W, x) {
  * Logits for the token that follows the last one.
  *
  * tokens: ids, at most config.context of them. record: if an object is given, record["layer0.attention"] and so
- * on receive the attention weights [head][query][key].
+ * on receive the attention weights [head][query][key], and record.stream the residual stream before the head.
+ * edits: for sites named as in tutorlib/interventions/sites.py ("layer0.head1", "layer0.attention",
+ * "layer0.feed_forward") a function of (vector, position) that gives what is put in place of the vector.
  */
-function logitsAfter(network, tokens, record = null) {
+function logitsAfter(network, tokens, record = null, edits = {}) {
   const { config, tensors } = network;
   if (tokens.length < 1 || tokens.length > config.context) {
     throw new RangeError(`tokens: expected 1 to ${config.context} of them, got ${tokens.length}`);
@@ -95,10 +102,13 @@ function logitsAfter(network, tokens, record = null) {
   X = X.map(rmsNorm);
   for (let layer = 0; layer < config.layers; layer++) {
     const W = (name) => tensors[`blocks.${layer}.${name}.weight`];
-    const { mixed, weights } = attention(W, X.map(rmsNorm), config.heads);
+    const { mixed, weights } = attention(W, X.map(rmsNorm), config.heads, undefined, edits, `layer${layer}`);
     if (record) record[`layer${layer}.attention`] = weights;
-    X = X.map((x, t) => add(x, mixed[t]));
-    X = X.map((x) => add(x, feedForward(W, rmsNorm(x))));
+    const moved = edited(edits, `layer${layer}.attention`, mixed);
+    X = X.map((x, t) => add(x, moved[t]));
+    const update = edited(edits, `layer${layer}.feed_forward`, X.map((x) => feedForward(W, rmsNorm(x))));
+    X = X.map((x, t) => add(x, update[t]));
   }
+  if (record) record.stream = X;
   return linear(E, rmsNorm(X[X.length - 1])); // the head is the embedding
 }

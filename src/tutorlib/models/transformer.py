@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tutorlib.arguments import choice
+from tutorlib.arguments import choice, integer
 from tutorlib.models.base import Record, check_header_shape, check_sizes, rms_norm, squared_relu
 from tutorlib.models.stack import ResidualStack
 
@@ -157,6 +157,8 @@ class Transformer(ResidualStack):
         heads: attention heads; must divide ``width``.
         hidden: size of the feed-forward layer; 4 times the width if None.
         positions: ``"none"``, ``"learned"``, ``"rotary"`` or ``"distance"``; the last carries over to longer sequences.
+        attending: how many layers, from the bottom, have attention; all of them if None. In the others its last matrix
+            is 0 and is not trained.
         frame: ``header``, ``columns``, ``end_norms``, ``tied`` and ``generator`` of
             :class:`~tutorlib.models.stack.ResidualStack`.
 
@@ -182,9 +184,11 @@ class Transformer(ResidualStack):
         heads: int = 1,
         hidden: int | None = None,
         positions: str = "none",
+        attending: int | None = None,
         **frame: Any,
     ) -> None:
         check_sizes(vocab=vocab, context=context, width=width, layers=layers, heads=heads)
+        attending = layers if attending is None else integer("attending", attending, 0, layers)
         hidden = 4 * width if hidden is None else hidden
         check_sizes(hidden=hidden)
         if width % heads:
@@ -196,9 +200,12 @@ class Transformer(ResidualStack):
         rows = shape[0] if shape else 0
         blocks = [Block(width, heads, hidden, positions, rows) for _ in range(layers)]
         super().__init__(vocab, context, width, blocks, positions=positions == "learned", **frame)
-        self.heads, self.hidden, self.positions = heads, hidden, positions
+        self.heads, self.hidden, self.positions, self.attending = heads, hidden, positions, attending
+        for block in self.blocks[attending:]:
+            block.attention.requires_grad_(False)  # its last matrix starts at 0 and stays there
 
     def config(self) -> dict[str, object]:
         """The arguments that build this model again."""
         own = {key: getattr(self, key) for key in ("heads", "hidden", "positions")}
+        own |= {} if self.attending == self.layers else {"attending": self.attending}
         return super().config() | own

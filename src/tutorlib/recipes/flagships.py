@@ -43,6 +43,10 @@ def looking_up(steps: int) -> TrainingPlan:
     return TrainingPlan(steps=steps, matrix_rate=0.01, embedding_rate=0.003, decay=0.6, averaging=0.998)
 
 
+# For chapter 9: the shape of "hmm-watched" with one thing changed, the targets or the positions.
+SMALL_FILTER = FILTER | {"width": 32, "layers": 3}
+HOT = TrainingPlan(steps=4_000, batch=32, matrix_rate=0.03, embedding_rate=0.06, decay=0.0)
+
 SAMPLED = TrainingPlan(
     steps=6_000, batch=(64, 128), matrix_rate=0.02, embedding_rate=0.03, decay=0.6, averaging=0.998
 )
@@ -78,6 +82,22 @@ FLAGSHIPS = {
         {"width": 64, "layers": 2, "heads": 2, "positions": "rotary"},
         looking_up(4_000),
     ),
+    # The LSTMs of the comparison of architectures, with its rates, at ten and five times its steps: chapter 10 asks whether
+    # what these networks lack there is room or time.
+    "recall-lstm-long": Recipe(
+        "recall",
+        {"pairs": 8, "queries": 8, "keys": 16, "values": 16},
+        "lstm",
+        {"width": 58},
+        TrainingPlan(steps=20_000, matrix_rate=0.01, embedding_rate=0.003, decay=0.6, averaging=0.99),
+    ),
+    "bijection-lstm-long": Recipe(
+        "bijection",
+        V20,
+        "lstm",
+        {"width": 44},
+        TrainingPlan(steps=10_000, matrix_rate=0.01, embedding_rate=0.03, decay=0.6, averaging=0.99),
+    ),
     "coin": Recipe("coin", {}, "transformer", {"width": 32, "layers": 2}, SAMPLED),
     "mess3": Recipe(
         "mess3",
@@ -100,8 +120,29 @@ FLAGSHIPS = {
         "hmm",
         {"law": "coded"},
         "transformer",
-        FILTER | {"width": 32, "layers": 3},
+        SMALL_FILTER,
         filtering(4_000),
         snapshots=tuple(spread(4_000, each=4)),
+    ),
+    "hmm-learned": Recipe(
+        "hmm", {"law": "coded"}, "transformer", SMALL_FILTER | {"positions": "learned"}, filtering(4_000)
+    ),
+    "hmm-sampled-hot": Recipe("hmm", {"law": "coded"}, "transformer", SMALL_FILTER, HOT),
+    "hmm-sampled-cooled": Recipe(
+        "hmm", {"law": "coded"}, "transformer", SMALL_FILTER, filtering(4_000, targets="sampled")
+    ),
+    "hmm-next": Recipe(
+        "hmm",
+        {"law": "coded", "target": "next"},
+        "transformer",
+        SMALL_FILTER,
+        filtering(2_000, targets="sampled"),
+    ),
+    "hmm-sticky-next": Recipe(
+        "hmm",
+        {"law": "sticky", "target": "next"},
+        "transformer",
+        SMALL_FILTER,
+        filtering(2_000, targets="sampled"),
     ),
 }
