@@ -44,10 +44,14 @@ def measure_film() -> dict[str, Any]:
     batch = run.tunnel.sample(128, torch.Generator().manual_seed(4))
     story = measure_bijection(kept, run.tunnel, batch)  # type: ignore[arg-type]
     few = run.tunnel.sample(GAMES, torch.Generator().manual_seed(1))
-    pairs = torch.arange(20).expand(GAMES, 20)[:, 1:].flatten()  # [points]; nothing is shown at the first question
+    pairs = (
+        torch.arange(20).expand(GAMES, 20)[:, 1:].flatten()
+    )  # [points]; nothing is shown at the first question
     frames: list[dict[str, Any]] = []
     before: torch.Tensor | None = None
-    for i in reversed(range(len(story["step"]))):  # backwards, so that each picture is turned like the one after it
+    for i in reversed(
+        range(len(story["step"]))
+    ):  # backwards, so that each picture is turned like the one after it
         model = kept[int(story["step"][i])]
         heads = geometry.head_vectors(model, few)
         mixed = heads.mixed[0, :, 2::2].flatten(0, 1)  # [points, width]
@@ -157,10 +161,10 @@ def _body(film: dict[str, Any]) -> str:
         "Attention of one game: each row is a question, each column a token, keys and values in turn. "
         "Ink is weight. What is seen is said below."
     )
-    cloud_label = (
-        "What the head hands over at each question, along the first two principal axes. Said below."
+    cloud_label = "What the head hands over at each question, along the first two principal axes. Said below."
+    curve_label = (
+        "Three curves of KL in bits over the moments, on a logarithmic scale, with a mark at the present one."
     )
-    curve_label = "Three curves of KL in bits over the moments, on a logarithmic scale, with a mark at the present one."
     legend = (
         '<span><i class="key"></i>weight on a key</span><span><i class="value"></i>weight on a value</span>'
     )

@@ -5,7 +5,7 @@ chapter 15, many runs measured once by ``tools/write_formation.py``.
 """
 
 from tutorlib.formation.runs import SEEDS, TASKS, measure_bijection, measure_markov, study
-from tutorlib.formation.settle import nearest, settled
+from tutorlib.formation.settle import done, nearest, settled
 from tutorlib.formation.swap import answers_with, attention_maps, value_cosines
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "TASKS",
     "answers_with",
     "attention_maps",
+    "done",
     "measure_bijection",
     "measure_markov",
     "nearest",

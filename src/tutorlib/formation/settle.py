@@ -9,10 +9,12 @@ import torch
 
 from tutorlib.arguments import finite, instance, is_real, shown
 
-__all__ = ["nearest", "settled"]
+__all__ = ["done", "nearest", "settled"]
 
 
-def settled(steps: Sequence[int], values: Sequence[float], tolerance: float, scale: str = "linear") -> int:
+def settled(
+    steps: Sequence[float], values: Sequence[float], tolerance: float, scale: str = "linear"
+) -> float:
     """The first step from which on a curve stays near its last value.
 
     Near means within ``tolerance`` times the whole range of the curve, from its lowest to its highest value.
@@ -46,6 +48,32 @@ def settled(steps: Sequence[int], values: Sequence[float], tolerance: float, sca
     room = tolerance * (max(curve) - min(curve))
     far = [i for i, value in enumerate(curve) if abs(value - curve[-1]) > room]
     return steps[far[-1] + 1] if far else steps[0]
+
+
+def done(steps: Sequence[float], excess: Sequence[float], tolerance: float) -> float | None:
+    """The first step from which on a curve stays at or below a tolerance in its own unit; None if it never does.
+
+    Args:
+        steps: in rising order.
+        excess: the curve, for example KL in bits beyond that of the finished network.
+        tolerance: in the same unit.
+
+    Raises:
+        ValueError: if the lengths differ or a number does not fit.
+
+    >>> done([0, 10, 20, 30], [1.0, 0.02, 0.2, 0.01], 0.1)
+    30
+    """
+    if len(steps) != len(excess) or not len(steps) or sorted(steps) != list(steps):
+        raise ValueError(
+            f"steps and excess: expected as many of each, rising; got {len(steps)} and {len(excess)}"
+        )
+    if not is_real(tolerance):
+        raise ValueError(f"tolerance: expected a number, got {shown(tolerance)}")
+    finite(excess=torch.as_tensor(excess, dtype=torch.float64))
+    above = [i for i, value in enumerate(excess) if value > tolerance]
+    first = above[-1] + 1 if above else 0
+    return steps[first] if first < len(steps) else None
 
 
 def nearest(distances: Mapping[str, Sequence[float]]) -> list[str]:
