@@ -89,7 +89,7 @@ DONE_SLIPS: Slips = (
     (lambda e, t: right_done(e, t) + 1, "one too late: the moment after the last one above is it already."),
     (lambda e, t: (e > t).sum(), "moments above are counted, wherever they stand. Which is the last of them?"),
     (lambda e, t: (e <= t).sum(), "moments below are counted. Which is the last one above?"),
-    (lambda e, t: right_done(e - e.min(), t), "the smallest value was taken off. The curve is in excess of the end already."),
+    (lambda e, t: right_done(e - e.min(), t), "the smallest value was taken off. The excess is measured from the end already."),
 )  # fmt: skip
 
 # ---------------------------------------------------------------- 15-e: where an induction head looks
@@ -111,10 +111,10 @@ PLACES_SLIPS: Slips = (
     (lambda t: _same(t).tril(), "these are copies of the token itself. Asked is the place right after each copy."),
     (lambda t: _same(t).tril(-1), "these are earlier copies of the token. Asked is the place right after each copy."),
     (lambda t: right_places(t.flip(0)).flip(0, 1), "these are the places before a copy, in the future. Look back."),
-    (lambda t: torch.nn.functional.pad(_same(t)[:, :-1], (1, 0)), "the future is in it: no place after the asking one, please."),
+    (lambda t: torch.nn.functional.pad(_same(t)[:, :-1], (1, 0)), "the future is in it: no later place, please."),
     (lambda t: right_places(t).T, "rows and columns have changed places: rows ask."),
     (lambda t: right_places(t).tril(-1), "where a token follows its own copy, its own place counts too."),
-    (lambda t: torch.nn.functional.pad(_same(t)[:, 1:], (0, 1)).tril(), "these are the places before each copy. Asked is the one after."),
+    (lambda t: torch.nn.functional.pad(_same(t)[:, 1:], (0, 1)).tril(), "these are the places before each copy."),
 )  # fmt: skip
 
 # ---------------------------------------------------------------- 15-f: the share
@@ -131,15 +131,15 @@ def right_share(net: Tensor, few: Tensor, every: Tensor) -> Tensor:
 
 
 SHARE_SLIPS: Slips = (
-    (lambda n, f, a: right_share(n, a, f), "the two observers have changed places: 1 is for a network that knows the M tasks."),
+    (lambda n, f, a: right_share(n, a, f), "the two observers have changed places: 1 is for one who knows the M tasks."),
     (lambda n, f, a: _kl(n, a).mean() / (_kl(n, a).mean() + _kl(n, f).mean()),
      "KL is turned round. The observer comes first, the network second."),
     (lambda n, f, a: (_kl(a, n) / (_kl(a, n) + _kl(f, n))).mean(),
      "a share at each place was averaged. Average the distances first, then divide once."),
     (lambda n, f, a: _kl(a, n).mean() / _kl(f, n).mean(), "this is a ratio of distances. Below stands their sum."),
     (lambda n, f, a: _kl(a, n).mean() - _kl(f, n).mean(), "this is a difference of distances. Asked is a share."),
-    (lambda n, f, a: _kl(a, n).mean() / _kl(a, f).mean(), "below stands the distance of the two observers. Asked is the sum of the network's two distances."),
-    (lambda n, f, a: (a - n).abs().mean() / ((a - n).abs().mean() + (f - n).abs().mean()), "distances are differences of probabilities here. Use KL."),
+    (lambda n, f, a: _kl(a, n).mean() / _kl(a, f).mean(), "below stands how far the observers are apart."),
+    (lambda n, f, a: (a - n).abs().mean() / ((a - n).abs().mean() + (f - n).abs().mean()), "these are differences. Use KL."),
 )  # fmt: skip
 
 

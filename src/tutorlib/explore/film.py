@@ -80,9 +80,9 @@ def _map(frame: dict[str, Any]) -> str:
         for place, weight in enumerate(row):
             if weight:
                 kind = "value" if place % 2 else "key"
-                ink = _fixed(math.sqrt(weight / 100), 2)
+                x, y, ink = CELL * place, CELL * question, _fixed(math.sqrt(weight / 100), 2)
                 marks.append(
-                    f'<rect class="{kind}" x="{CELL * place}" y="{CELL * question}" width="7" height="7" opacity="{ink}"></rect>'
+                    f'<rect class="{kind}" x="{x}" y="{y}" width="7" height="7" opacity="{ink}"></rect>'
                 )
     return "".join(marks)
 
@@ -110,9 +110,9 @@ def _curves(frames: list[dict[str, Any]]) -> str:
     for power in range(LOW, HIGH + 1):
         y = _fixed(_height(10.0**power), 1)
         label = {-3: "0.001", -2: "0.01", -1: "0.1", 0: "1", 1: "10"}[power]
-        parts.append(
-            f'<path class="grid" d="M{CURVE_LEFT} {y}H{CURVE_RIGHT}"></path><text x="{CURVE_LEFT - 5}" y="{_fixed(float(y) + 4, 1)}" text-anchor="end">{label}</text>'
-        )
+        parts.append(f'<path class="grid" d="M{CURVE_LEFT} {y}H{CURVE_RIGHT}"></path>')
+        below = _fixed(_height(10.0**power) + 4, 1)
+        parts.append(f'<text x="{CURVE_LEFT - 5}" y="{below}" text-anchor="end">{label}</text>')
     for which in (0, 5, 10, 15):
         x = _fixed(_across(which, len(frames)), 1)
         parts.append(f'<text x="{x}" y="186" text-anchor="middle">{frames[which]["step"]}</text>')
@@ -153,9 +153,10 @@ def _body(film: dict[str, Any]) -> str:
         '<button type="button" data-do="play">Play</button><button type="button" data-do="back">Step back</button>'
         '<button type="button" data-do="on">Step on</button><button type="button" data-do="start">To the start</button>'
     )
+    words = f"step {frame['step']}"
     slider = (
         f'<label><span class="name">Moment</span><input type="range" min="0" max="{last}" step="1" value="{FIRST}" '
-        f'aria-valuetext="step {frame["step"]}"><span class="value numbers" aria-hidden="true">step {frame["step"]}</span></label>'
+        f'aria-valuetext="{words}"><span class="value numbers" aria-hidden="true">{words}</span></label>'
     )
     map_label = (
         "Attention of one game: each row is a question, each column a token, keys and values in turn. "
@@ -180,16 +181,28 @@ def _body(film: dict[str, Any]) -> str:
     lines = "".join(
         f'<span><i class="{key}"></i>{words}</span>' for key, words in zip(CURVES, names, strict=True)
     )
+
+    def figure(title: str, box: str, label: str, inside: str, key: str) -> str:
+        return (
+            f'<figure><figcaption>{title}</figcaption><svg {box} role="img" aria-label="{label}">{inside}</svg>'
+            f'<p class="legend">{key}</p></figure>'
+        )
+
+    dots = f'<g class="cloud">{_cloud(frame, film["shade"])}</g>'
+    chart = f'<g class="curves">{_curves(frames)}</g><g class="marks">{_marks(frames, FIRST)}</g>'
+    cloud_box = f'class="small" viewBox="0 0 {CLOUD} {CLOUD}"'
     return (
         f'<div class="bar"><div role="group" aria-label="Film">{buttons}</div>{slider}</div><div class="split">'
-        f'<figure><figcaption>Attention, one game</figcaption><svg viewBox="0 0 312 160" role="img" aria-label="{map_label}">'
-        f'<g class="map">{_map(frame)}</g></svg><p class="legend">{legend}</p></figure>'
-        f'<figure><figcaption>What the head hands over, PC1 and PC2</figcaption><svg class="small" viewBox="0 0 {CLOUD} {CLOUD}" role="img" '
-        f'aria-label="{cloud_label}"><g class="cloud">{_cloud(frame, film["shade"])}</g></svg><p class="legend">{shades}</p></figure>'
-        f'<figure><figcaption>KL to exact, bits</figcaption><svg viewBox="0 0 360 192" role="img" aria-label="{curve_label}">'
-        f'<g class="curves">{_curves(frames)}</g><g class="marks">{_marks(frames, FIRST)}</g></svg>'
-        f'<p class="legend lines">{lines}</p></figure></div>'
-        f'<div class="said numbers" aria-live="polite">{_said(frame)}</div>'
+        + figure(
+            "Attention, one game",
+            'viewBox="0 0 312 160"',
+            map_label,
+            f'<g class="map">{_map(frame)}</g>',
+            legend,
+        )
+        + figure("What the head hands over, PC1 and PC2", cloud_box, cloud_label, dots, shades)
+        + figure("KL to exact, bits", 'viewBox="0 0 360 192"', curve_label, chart, lines)
+        + f'</div><div class="said numbers" aria-live="polite">{_said(frame)}</div>'
     )
 
 
@@ -211,6 +224,7 @@ class FormationFilm(Explorer):
             body=f"<style>{asset('film.css')}</style>\n{_body(film)}",
             text=(
                 f"A network while it forms (needs a page with JavaScript). After {frame['step']} of 6000 steps: KL to exact "
-                f"{frame['kl']:.3f} bits; with this attention the finished network would be at {frame['with_these_maps']:.4f}."
+                f"{frame['kl']:.3f} bits; "
+                f"with this attention the finished network would be at {frame['with_these_maps']:.4f}."
             ),
         )
