@@ -100,5 +100,5 @@ def test_the_first_state_and_its_words():
     film = FormationFilm()
     frame = film.data["frames"][FIRST]
     assert frame["step"] == 630 and "0.0022" in film.text and "After <b>630</b>" in film.html()
-    assert film.html().count("<rect") == sum(weight > 0 for row in frame["map"] for weight in row)
+    assert film.body.count("<rect") == sum(weight > 0 for row in frame["map"] for weight in row)
     assert math.isclose(frame["on_values"], 0.99, abs_tol=0.01)

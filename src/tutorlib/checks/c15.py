@@ -89,7 +89,7 @@ DONE_SLIPS: Slips = (
     (lambda e, t: right_done(e, t) + 1, "one too late: the moment after the last one above is it already."),
     (lambda e, t: (e > t).sum(), "moments above are counted, wherever they stand. Which is the last of them?"),
     (lambda e, t: (e <= t).sum(), "moments below are counted. Which is the last one above?"),
-    (lambda e, t: right_done(e - e.min(), t), "the smallest value was taken off. The excess is measured from the end already."),
+    (lambda e, t: right_done(e - e.min(), t), "the smallest value was taken off. It is an excess already."),
 )  # fmt: skip
 
 # ---------------------------------------------------------------- 15-e: where an induction head looks
@@ -149,7 +149,10 @@ def _normal(seed: int, *shape: int) -> Tensor:
 
 def _inputs(name: str) -> list[tuple[Tensor, ...]]:
     if name == "my_done":
-        curves = ([1.0, 0.05, 0.3, 0.2, 0.08, 0.03, 0.02], [0.9, 0.4, 0.02, 0.5, 0.06, 0.3, 0.11, 0.07, 0.09])
+        curves = (
+            [1.0, 0.05, 0.3, 0.06, 0.105, 0.105, 0.08, 0.03, 0.02, 0.01, 0.02, 0.03],
+            [0.9, 0.4, 0.02, 0.5, 0.06, 0.3, 0.11, 0.07, 0.09],
+        )
         return [
             (torch.tensor(c, dtype=torch.float64), torch.tensor(0.1, dtype=torch.float64)) for c in curves
         ]

@@ -118,6 +118,10 @@ def moments(
         plan: how.
         steps: when it is copied; 0 is before training.
         watch: called with every tenth step and the network; it may freeze parts of it.
+
+    >>> from tutorlib.models import TokenMLP
+    >>> list(moments(TokenMLP(6, 5), Bijection(3), TrainingPlan(steps=20), [0, 20]))
+    [0, 20]
     """
     kept: dict[int, SequenceModel] = {}
 
@@ -177,6 +181,12 @@ def measure_bijection(kept: dict[int, SequenceModel], tunnel: Bijection, batch: 
         different values; ``rho``, ``|rank correlation|`` of PC1 and exact entropy; ``mae`` and ``kl`` in bits;
         ``with_late_maps``, KL of this network with the last one's maps; ``with_these_maps``, KL of the last network
         with this one's maps.
+
+    >>> tunnel = Bijection(3)
+    >>> kept = {0: Transformer(6, 5, width=4), 10: Transformer(6, 5, width=4)}
+    >>> story = measure_bijection(kept, tunnel, tunnel.sample(4, seeded(0)))
+    >>> story["step"], story["map_gap"]
+    ([0.0, 10.0], [0.0, 0.0])
     """
     exact = tunnel.exact(batch)
     entropy = bits.entropy(exact)  # [sequences, pairs]
@@ -244,6 +254,10 @@ def measure_markov(kept: dict[int, SequenceModel], batch: Batch, tasks: int | No
         Bayes over the M tasks, if there are M; ``previous``, the largest weight that a head of the first layer gives
         to the token before; ``induction``, the largest weight that a head of the second layer gives to tokens which
         followed an earlier copy of the present one; ``with_late_maps`` and ``with_these_maps`` as for the bijection.
+
+    >>> model = Transformer(3, 32, width=4, layers=2)
+    >>> sorted(measure_markov({0: model}, markov().sample(4, seeded(0))))[:4]
+    ['bigram', 'induction', 'previous', 'step']
     """
     base = Markov(CHAIN, LENGTH)
     observers = {"uniform": base.uniform(batch), "unigram": base.unigram(batch), "bigram": base.exact(batch)}

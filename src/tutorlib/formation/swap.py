@@ -11,6 +11,7 @@ from tutorlib.arguments import instance, shown
 from tutorlib.geometry import cosines
 from tutorlib.models import Transformer
 from tutorlib.models.base import rms_norm
+from tutorlib.models.transformer import Block
 from tutorlib.tunnels import Batch
 
 __all__ = ["answers_with", "attention_maps", "value_cosines"]
@@ -25,6 +26,7 @@ def attention_maps(model: Transformer, batch: Batch) -> list[Tensor]:
     Raises:
         ValueError: if it is no transformer, or the batch does not fit it.
 
+    >>> from tutorlib.models import Transformer
     >>> from tutorlib.tunnels import Coin
     >>> games = Coin(5).sample(2, torch.Generator().manual_seed(0))
     >>> [layer.shape for layer in attention_maps(Transformer(3, 5, width=4), games)]
@@ -54,6 +56,7 @@ def answers_with(model: Transformer, batch: Batch, maps: Sequence[Tensor]) -> Te
     Raises:
         ValueError: if the maps do not fit the network and the batch.
 
+    >>> from tutorlib.models import Transformer
     >>> from tutorlib.tunnels import Coin
     >>> model, games = Transformer(3, 5, width=4), Coin(5).sample(2, torch.Generator().manual_seed(0))
     >>> torch.allclose(answers_with(model, games, attention_maps(model, games)), model(games.tokens), atol=1e-6)
@@ -67,6 +70,7 @@ def answers_with(model: Transformer, batch: Batch, maps: Sequence[Tensor]) -> Te
         raise ValueError(f"maps: expected the shapes {expected}, got {[tuple(m.shape) for m in maps]}")
     x = model._stream(batch.tokens, model.check_header(batch.tokens, batch.header))
     for block, weights in zip(model.blocks, maps, strict=True):
+        assert isinstance(block, Block)
         attention = block.attention
         v = attention.value(rms_norm(x)).unflatten(-1, (attention.heads, -1)).transpose(1, 2)
         mixed = (weights.to(v.dtype) @ v).transpose(1, 2).flatten(2)  # [sequences, asking, width]
@@ -84,6 +88,7 @@ def value_cosines(model: Transformer, tokens: Tensor) -> Tensor:
     A value times its part of the output matrix. Unlike the value itself it does not depend on how the head counts its
     own coordinates.
 
+    >>> from tutorlib.models import Transformer
     >>> value_cosines(Transformer(8, 7, width=4), torch.arange(4, 8)).shape
     torch.Size([1, 4, 4])
     """
