@@ -18,7 +18,7 @@ const height = bits => BOTTOM - (BOTTOM - TOP) * ((Math.min(HIGH, Math.max(LOW, 
 function marks(frames, which) {
   const x = (LEFT + (RIGHT - LEFT) * which / (frames.length - 1)).toFixed(1);
   return `<path class="now" d="M${x} ${TOP}V${BOTTOM}"></path>` +
-    CURVES.map(name => `<circle class="mark ${name}" cx="${x}" cy="${height(frames[which][name]).toFixed(1)}" r="4.5"></circle>`).join("");
+    CURVES.map(name => `<circle class="mark ${name}" cx="${x}" cy="${height(frames[which][name]).toFixed(1)}" r="${name === "kl" ? 6 : 4}"></circle>`).join("");
 }
 
 function said(frame) {

@@ -115,7 +115,8 @@ def _curves(frames: list[dict[str, Any]]) -> str:
         parts.append(f'<text x="{CURVE_LEFT - 5}" y="{below}" text-anchor="end">{label}</text>')
     for which in (0, 5, 10, 15):
         x = _fixed(_across(which, len(frames)), 1)
-        parts.append(f'<text x="{x}" y="186" text-anchor="middle">{frames[which]["step"]}</text>')
+        anchor = "end" if which == len(frames) - 1 else "middle"
+        parts.append(f'<text x="{x}" y="186" text-anchor="{anchor}">{frames[which]["step"]}</text>')
     for name in CURVES:
         places = " ".join(
             f"{_fixed(_across(i, len(frames)), 1)},{_fixed(_height(frame[name]), 1)}"
@@ -128,7 +129,7 @@ def _curves(frames: list[dict[str, Any]]) -> str:
 def _marks(frames: list[dict[str, Any]], which: int) -> str:
     x = _fixed(_across(which, len(frames)), 1)
     dots = "".join(
-        f'<circle class="mark {name}" cx="{x}" cy="{_fixed(_height(frames[which][name]), 1)}" r="4.5"></circle>'
+        f'<circle class="mark {name}" cx="{x}" cy="{_fixed(_height(frames[which][name]), 1)}" r="{6 if name == "kl" else 4}"></circle>'
         for name in CURVES
     )
     return f'<path class="now" d="M{x} {CURVE_TOP}V{CURVE_BOTTOM}"></path>{dots}'
@@ -200,7 +201,7 @@ def _body(film: dict[str, Any]) -> str:
             f'<g class="map">{_map(frame)}</g>',
             legend,
         )
-        + figure("What the head hands over, PC1 and PC2", cloud_box, cloud_label, dots, shades)
+        + figure("Head output, PC1 and PC2", cloud_box, cloud_label, dots, shades)
         + figure("KL to exact, bits", 'viewBox="0 0 360 192"', curve_label, chart, lines)
         + f'</div><div class="said numbers" aria-live="polite">{_said(frame)}</div>'
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import matplotlib
 from matplotlib.figure import Figure
 
 from tutorlib.figures.style import COLOURS, new_figure
@@ -101,7 +102,7 @@ def phases(steps: Sequence[float], distances: Curves, looks: Curves, chance: flo
     ):
         axes[1].plot(at, values, color=colour, ls=style, marker=mark, ms=4, label=name)
     axes[1].axhline(chance, color=COLOURS["reference"], ls=":", lw=1.4)
-    axes[1].text(at[1], chance + 0.02, "even look at followers", color=COLOURS["reference"], fontsize=9)
+    axes[1].text(at[1], chance - 0.06, "even look at followers", color=COLOURS["reference"], fontsize=9)
     axes[1].set(xscale="log", xlabel="training step", ylabel="attention weight", ylim=(0, 1))
     axes[1].legend(fontsize=9, loc="upper left")
     return fig
@@ -125,14 +126,21 @@ def few_or_all(
     3
     """
     fig, axes = new_figure(8.6, 3.5, columns=2)
-    image = axes[0].imshow(shares, vmin=0, vmax=1, cmap="PuOr_r", aspect="auto", origin="lower")
+    image = axes[0].imshow(
+        shares,
+        vmin=0,
+        vmax=1,
+        cmap=matplotlib.colormaps["PuOr_r"].resampled(11),
+        aspect="auto",
+        origin="lower",
+    )
     axes[0].set_yticks(range(len(tasks)), [str(m) for m in tasks])
     every = max(1, len(steps) // 6)
     axes[0].set_xticks(range(0, len(steps), every), [f"{steps[i]:.0f}" for i in range(0, len(steps), every)])
     axes[0].set(xlabel="training step", ylabel="tasks in training, M")
     axes[0].grid(False)
     fig.colorbar(image, ax=axes[0], label="share, 1 = knows the M")
-    looks = ((COLOURS["model"], "-", "o"), (COLOURS["second"], "-", "s"), (COLOURS["reference"], "--", "^"))
+    looks = ((COLOURS["model"], "-", "o"), (COLOURS["good"], "-", "s"), (COLOURS["reference"], "--", "^"))
     for (name, values), (colour, style, mark) in zip(last.items(), looks, strict=False):
         axes[1].plot(range(len(tasks)), values, color=colour, ls=style, marker=mark, label=name)
     axes[1].axhline(0.5, color=COLOURS["ink"], lw=0.8)
