@@ -128,10 +128,10 @@ def _curves(frames: list[dict[str, Any]]) -> str:
 
 def _marks(frames: list[dict[str, Any]], which: int) -> str:
     x = _fixed(_across(which, len(frames)), 1)
-    dots = "".join(
-        f'<circle class="mark {name}" cx="{x}" cy="{_fixed(_height(frames[which][name]), 1)}" r="{6 if name == "kl" else 4}"></circle>'
-        for name in CURVES
-    )
+    dots = ""
+    for name in CURVES:
+        y, radius = _fixed(_height(frames[which][name]), 1), 6 if name == "kl" else 4
+        dots += f'<circle class="mark {name}" cx="{x}" cy="{y}" r="{radius}"></circle>'
     return f'<path class="now" d="M{x} {CURVE_TOP}V{CURVE_BOTTOM}"></path>{dots}'
 
 
