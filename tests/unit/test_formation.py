@@ -80,7 +80,7 @@ def test_settled_and_done():
 
 
 def test_induction_places_by_hand():
-    (table,) = runs.induction_places(torch.tensor([[0, 1, 0, 0]])).int()
+    (table,) = formation.induction_places(torch.tensor([[0, 1, 0, 0]])).int()
     assert table.tolist() == [[0, 0, 0, 0], [0, 0, 0, 0], [0, 1, 0, 0], [0, 1, 0, 1]]
 
 

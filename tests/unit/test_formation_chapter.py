@@ -10,7 +10,7 @@ from tutorlib.checks import c15
 from tutorlib.explore import FormationFilm
 from tutorlib.explore.film import FIRST, KEPT, measure_film
 from tutorlib.figures import formation as draw
-from tutorlib.formation.runs import induction_places
+from tutorlib.formation import induction_places
 
 
 def test_the_numbers_of_the_exercises_are_right():

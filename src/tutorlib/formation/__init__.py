@@ -4,7 +4,8 @@
 chapter 15, many runs measured once by ``tools/write_formation.py``.
 """
 
-from tutorlib.formation.runs import SEEDS, TASKS, measure_bijection, measure_markov, study
+from tutorlib.formation.measures import induction_places, measure_bijection, measure_markov
+from tutorlib.formation.runs import SEEDS, TASKS, markov, run_bijection, run_markov, study
 from tutorlib.formation.settle import done, nearest, settled
 from tutorlib.formation.swap import answers_with, attention_maps, value_cosines
 
@@ -14,9 +15,13 @@ __all__ = [
     "answers_with",
     "attention_maps",
     "done",
+    "induction_places",
+    "markov",
     "measure_bijection",
     "measure_markov",
     "nearest",
+    "run_bijection",
+    "run_markov",
     "settled",
     "study",
     "value_cosines",
