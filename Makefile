@@ -23,7 +23,7 @@ help:  ## list the verbs
 
 # The stamp makes setup run again only when what it installs from has changed, or .venv has gone.
 STAMP := $(if $(filter .venv/bin,$(BIN)),.venv/.setup-done)
-.venv/.setup-done: requirements/lock.txt pyproject.toml tools/setup.sh
+.venv/.setup-done: requirements/lock.txt requirements/no-deps.txt pyproject.toml tools/setup.sh
 	@PYTHON="$(PYTHON)" tools/setup.sh
 
 setup: .venv/.setup-done  ## make .venv with everything pinned (PYTHON=python3.12 picks an interpreter)

@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
     echo "# Every package of the environment in which the chapters were executed and tested (make lock)."
     echo "# Local version labels such as +cpu are dropped, so that plain pip finds a build for any machine."
     .venv/bin/python -m pip --disable-pip-version-check freeze --exclude-editable --exclude tutorlib \
+        | grep -vixFf <(grep == requirements/no-deps.txt) \
         | grep -E '^[A-Za-z0-9._-]+==' | sed -E 's/\+[A-Za-z0-9.]+$//' | LC_ALL=C sort -f
 } > requirements/lock.txt.new
 mv requirements/lock.txt.new requirements/lock.txt

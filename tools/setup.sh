@@ -57,7 +57,10 @@ fi
 echo "setup: installing requirements/lock.txt (a few minutes the first time)"
 .venv/bin/python -m pip install -qq --disable-pip-version-check -r requirements/lock.txt
 .venv/bin/python -m pip install -qq --disable-pip-version-check --no-build-isolation --no-deps -e .
+# What is installed without its dependencies comes after the check, and does not count in the next one.
+.venv/bin/python -m pip uninstall -qq --yes $(grep -oE '^[A-Za-z0-9._-]+' requirements/no-deps.txt) 2>/dev/null
 .venv/bin/python -m pip check
+.venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps -r requirements/no-deps.txt
 # Otherwise matplotlib announces its font cache on stderr in the first notebook that plots.
 .venv/bin/python -c 'import matplotlib.font_manager'
 touch .venv/.setup-done

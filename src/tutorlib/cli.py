@@ -1,4 +1,4 @@
-"""The ``tutorlib`` command: train, sweep, evaluate, scorecard, checkpoints, doctor."""
+"""The ``tutorlib`` command: train, sweep, evaluate, scorecard, checkpoints, llm-report, doctor."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import torch
 from tutorlib import __version__, checkpoints, snapshots
 from tutorlib.doctor import doctor
 from tutorlib.evaluation import Evaluation, evaluate
+from tutorlib.llm_report import add_command as add_llm_report
 from tutorlib.recipes import RECIPES, changed
 from tutorlib.report import arguments, report
 from tutorlib.scorecard import SEQUENCES, measure_all, write
@@ -79,6 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     sub = commands.add_parser("checkpoints", help="list the checkpoints that ship")
     sub.set_defaults(run=_checkpoints)
+
+    add_llm_report(commands)
 
     sub = commands.add_parser("doctor", help="print versions and the device, and test the installation")
     sub.set_defaults(run=_doctor)

@@ -31,7 +31,7 @@ RANKS = {
     ),
     **dict.fromkeys(["llm"], 3),
     **dict.fromkeys(["figures", "explore", "course", "checks", "verdicts", "scorecard"], 4),
-    **dict.fromkeys(["cli", "doctor", "report", "__main__"], 5),
+    **dict.fromkeys(["cli", "doctor", "llm_report", "report", "__main__"], 5),
 }
 PACKAGE = Path(__file__).resolve().parents[2] / "src" / "tutorlib"
 # Never imported by `import tutorlib`.
