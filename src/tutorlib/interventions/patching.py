@@ -1,4 +1,4 @@
-"""Path patching against an exact answer: a state from run B is put into run A, and the answer has to move with it.
+"""Activation patching against an exact answer: a state from run B is put into run A, and the answer has to move with it.
 
 In a tunnel the answer that it should move to is known exactly: it is the exact posterior under the counterfactual
 evidence. The controls are those of arXiv 2605.20824.
