@@ -29,7 +29,7 @@ RANKS = {
         ],
         2,
     ),
-    **dict.fromkeys(["llm"], 3),
+    **dict.fromkeys(["entropy_axis", "llm"], 3),
     **dict.fromkeys(["figures", "explore", "course", "checks", "verdicts", "scorecard"], 4),
     **dict.fromkeys(["cli", "doctor", "llm_report", "report", "__main__"], 5),
 }

@@ -20,6 +20,7 @@ from tutorlib.explore.routing import TwoLaws
 from tutorlib.explore.surprise import SurpriseAreas
 from tutorlib.explore.switches import SwitchBoard
 from tutorlib.explore.tracking import BeliefTriangle
+from tutorlib.explore.uncertain import TextAxis
 
 __all__ = [
     "BeliefCloud",
@@ -36,6 +37,7 @@ __all__ = [
     "RecallMachine",
     "SurpriseAreas",
     "SwitchBoard",
+    "TextAxis",
     "TwoLaws",
     "UnitSquare",
 ]
