@@ -212,7 +212,7 @@ CHECKS: tuple[Check, ...] = (
         (0.0589, "Pi is missing"), (0.4, "initialisation"), (0.9, "as many numbers as")),
     _check("16-c", count, AXES,
         (75, "costs one"), (1024, "So many coordinates"), (1023, "number of points"), (73, "One too many"),
-        (1, "a plane"), (949, "without variance"), (12, "two points make one axis".capitalize())),
+        (1, "a plane"), (949, "without variance"), (12, "Two points make one axis")),
     _check("16-d", factor, FACTOR,
         (81, "counts squared"), (3, "one half"), (9.487, "stands in the sum below"), (2.846, "sum of both"),
         (8.1, "0.9 times 9"), (27, "Nine times"), (0.111, "Turned round"), (55, "the share is c^2")),
