@@ -32,7 +32,7 @@ from tutorlib.checks import (
     c16,
 )
 
-__all__ = ["CHECKS", "Check", "Prediction", "Stop", "Verdict", "check", "language_model", "predict"]
+__all__ = ["CHECKS", "Check", "Prediction", "Verdict", "check", "predict"]
 
 CHECKS: dict[str, Check] = {
     item.id: item
@@ -110,29 +110,3 @@ def predict(question: str, guess: Any = ...) -> Prediction:
         raise ValueError(f"guess: expected one number, got {shown(guess)}")
     print(f"{question} Your guess is {number:g}.")
     return Prediction(question, number)
-
-
-class Stop(Exception):
-    """Ends a chapter at this cell, with a sentence and no traceback.
-
-    >>> Stop("Install this first.")._render_traceback_()
-    ['Install this first.']
-    """
-
-    def _render_traceback_(self) -> list[str]:
-        """What IPython shows in place of a traceback."""
-        return [str(self)]
-
-
-def language_model() -> Any:
-    """SmolLM2, which the chapters on language models read; or the end of the chapter, with what to install.
-
-    Raises:
-        Stop: if a package is missing.
-    """
-    from tutorlib.llm import ModelError, smollm
-
-    try:
-        return smollm(device="cpu")
-    except ModelError as error:
-        raise Stop(f"The chapter stops here. {error}") from None

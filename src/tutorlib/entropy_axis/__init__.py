@@ -5,6 +5,7 @@
 """
 
 from tutorlib.entropy_axis.grammar import Grammar
+from tutorlib.entropy_axis.present import Stop, language_model
 from tutorlib.entropy_axis.study import (
     SKIPPED,
     layer_row,
@@ -31,7 +32,9 @@ __all__ = [
     "FIRST",
     "SKIPPED",
     "Grammar",
+    "Stop",
     "axis_scores",
+    "language_model",
     "layer_row",
     "prompts_of_75",
     "random_ranks",

@@ -83,8 +83,8 @@ def layer_row(
         resamples: for intervals.
 
     Returns:
-        The numbers of :class:`tutorlib.llm.EntropyAxes` (intervals as ``[mean, low, high]``), and ``raw_share`` (of PC1
-        without standardising), ``within`` (of the probe, inside groups of one last token), ``untrained_r2`` and
+        The numbers of :class:`tutorlib.llm.EntropyAxes` (intervals as ``[mean, low, high]``), and ``raw_share`` and
+        ``raw_first`` (of PC1 without standardising), ``within`` (of the probe, inside groups of one last token), ``untrained_r2`` and
         ``untrained_first``, ``random_95`` (size of the rank correlation that 95 % of random directions stay below).
 
     >>> from tutorlib.llm import record, tiny
@@ -102,6 +102,7 @@ def layer_row(
     read = probe(x, y[:, None], groups, _seeded(0)).predicted[:, 0]
     found |= {
         "raw_share": float(principal_axes(x).shares[0]),
+        "raw_first": _first(x, y, standardise=False),
         "within": within_groups(read, y, trained.token),
         "untrained_r2": probe(twin, y[:, None], groups, _seeded(0)).r_squared,
         "untrained_first": _first(twin, y),
@@ -178,6 +179,10 @@ def seventy_five(model: LanguageModel, resamples: int = 500) -> dict[str, Any]:
     """The statistics of the paper's Table 1: values of the last layer at the last token of 75 mixed prompts.
 
     ``other`` holds the size of the rank correlations of PC2 to PC10, for comparison.
+
+    >>> from tutorlib.llm import tiny
+    >>> seventy_five(tiny(), resamples=2)["rows"]
+    75
     """
     found = record(model, prompts_of_75(model), positions="last", layers=(-1,))
     x = found.vectors("values", -1)
@@ -206,8 +211,8 @@ def sink_shares(every: Recording, layer: int) -> dict[str, float]:
     return found
 
 
-def _first(x: Tensor, y: Tensor) -> float:
-    return abs(rank_correlation(principal_axes(x, standardise=True).scores(x)[:, 0], y))
+def _first(x: Tensor, y: Tensor, standardise: bool = True) -> float:
+    return abs(rank_correlation(principal_axes(x, standardise).scores(x)[:, 0], y))
 
 
 def _seeded(number: int) -> torch.Generator:
@@ -215,7 +220,12 @@ def _seeded(number: int) -> torch.Generator:
 
 
 def token_scores(found: Recording) -> dict[str, float]:
-    """What the last token alone tells of the entropy: held-out R2 and rank correlation of :func:`token_only`."""
+    """What the last token alone tells of the entropy: held-out R2 and rank correlation of :func:`token_only`.
+
+    >>> from tutorlib.llm import record, tiny
+    >>> sorted(token_scores(record(tiny(), ["The old dog lifted his head."] * 5, positions=2)))
+    ['r2', 'rank']
+    """
     guess = token_only(found.token, found.entropy, found.prompt)
     return {
         "r2": r_squared(found.entropy[:, None], guess[:, None]),

@@ -33,6 +33,7 @@ LAYERS, WIDTH, HEADS = 2, 48, 4
 def toy_model(tunnel: Grammar, seed: int = 0) -> Transformer:
     """A fresh transformer for the toy language: two layers, 48 wide, four heads, rotary positions.
 
+    >>> from tutorlib.entropy_axis import Grammar
     >>> toy_model(Grammar(12)).layers
     2
     """
@@ -46,6 +47,7 @@ def toy_model(tunnel: Grammar, seed: int = 0) -> Transformer:
 def train_toy(tunnel: Grammar, steps: int = 600, seed: int = 0) -> Transformer:
     """Train :func:`toy_model` on sampled next words; 600 steps take about 15 core-seconds.
 
+    >>> from tutorlib.entropy_axis import Grammar
     >>> train_toy(Grammar(12), steps=1).training
     False
     """
@@ -64,6 +66,7 @@ def toy_vectors(model: Transformer, batch: Batch, what: str, layer: int) -> Tens
         what: ``values`` of all heads side by side, or the ``residual`` stream after the block.
         layer: from 0, or -1 for the last.
 
+    >>> from tutorlib.entropy_axis import Grammar
     >>> tunnel = Grammar(12)
     >>> batch = tunnel.sample(3, torch.Generator().manual_seed(0))
     >>> toy_vectors(toy_model(tunnel), batch, "values", -1).shape
@@ -120,6 +123,7 @@ def toy_rows(model: Transformer, tunnel: Grammar, batch: Batch, seed: int = 0) -
         correlation of the probe inside groups of one and the same last word), ``own`` (R2 against the *exact* entropy of
         a probe that was fitted on the model's own), with ``layer``, ``what`` and ``kl`` (exact to model, bits).
 
+    >>> from tutorlib.entropy_axis import Grammar
     >>> tunnel = Grammar(12)
     >>> batch = tunnel.sample(20, torch.Generator().manual_seed(0))
     >>> [row["what"] for row in toy_rows(toy_model(tunnel), tunnel, batch)]
@@ -162,6 +166,7 @@ def set_first_axis(model: Transformer, layer: int, head: int, direction: Tensor,
     Raises:
         ValueError: if the map cannot be undone.
 
+    >>> from tutorlib.entropy_axis import Grammar
     >>> tunnel = Grammar(12)
     >>> model, tokens = toy_model(tunnel), tunnel.sample(2, torch.Generator().manual_seed(0)).tokens
     >>> before = model(tokens)

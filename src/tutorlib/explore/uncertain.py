@@ -29,22 +29,33 @@ SHADES, MOST = 5, 12
 SIDE, LEFT, TOP, SPAN = 320, 34, 10, 276  # of the scatter; the same numbers stand in uncertain.js
 
 
-def measure_tokens(model: LanguageModel, found: Recording) -> list[dict[str, Any]]:
+def measure_tokens(
+    model: LanguageModel, found: Recording, layers: tuple[int, int] = (29, 26)
+) -> list[dict[str, Any]]:
     """What ``uncertain.json`` holds, from a recording of all paragraphs without their first positions.
+
+    ``layers`` are those of the values and of the residual stream.
 
     Readings of a probe are held out by paragraph. PC1 has its arbitrary sign turned so that it goes with the entropy, and
     is brought to bits by its mean and spread.
+
+    >>> from tutorlib.llm import record, tiny
+    >>> model = tiny(seed=1)
+    >>> texts = [paragraph.text for paragraph in paragraphs()]
+    >>> found = record(model, texts, what=("values", "residual"), layers=(1, 2))
+    >>> len(measure_tokens(model, found, layers=(1, 2)))
+    6
     """
     y = found.entropy
     seeded = torch.Generator().manual_seed
-    values = found.vectors("values", 29).double()
+    values = found.vectors("values", layers[0]).double()
     first = principal_axes(values, standardise=True).scores(values)[:, 0]
     if rank_correlation(first, y) < 0:
         first = -first
     table = {
         "entropy": y,
         "probe": probe(values, y[:, None], found.prompt, seeded(0)).predicted[:, 0],
-        "stream": probe(found.vectors("residual", 26).double(), y[:, None], found.prompt, seeded(0)).predicted[:, 0],
+        "stream": probe(found.vectors("residual", layers[1]).double(), y[:, None], found.prompt, seeded(0)).predicted[:, 0],
         "first": (first - first.mean()) / first.std() * y.std() + y.mean(),
     }  # fmt: skip
     rows = []
@@ -62,7 +73,11 @@ def measure_tokens(model: LanguageModel, found: Recording) -> list[dict[str, Any
 
 
 def shade(bits: float) -> int:
-    """0 to 4, in steps of two bits; uncertain.js does the same."""
+    """0 to 4, in steps of two bits; uncertain.js does the same.
+
+    >>> shade(5.1)
+    2
+    """
     return max(0, min(SHADES - 1, math.floor(bits / 2)))
 
 
