@@ -57,6 +57,7 @@ def test_there_are_chapters(root: Path) -> None:
         "12_dissection",
         "13_gradient_laws",
         "09_hmm",
+        "15_formation",
     ]
     assert {f"{name}.ipynb" for name in there} <= set(names)
     assert all(re.fullmatch(r"\d\d_[a-z0-9_]+\.ipynb", name) for name in names), (

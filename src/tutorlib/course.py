@@ -28,13 +28,14 @@ from tutorlib.checks import (
     c12,
     c13,
     c14,
+    c15,
 )
 
 __all__ = ["CHECKS", "Check", "Prediction", "Verdict", "check", "predict"]
 
 CHECKS: dict[str, Check] = {
     item.id: item
-    for chapter in (c01, c02, c03, c04, c05, c06, c07, c08, c09, c10, c11, c12, c13, c14)
+    for chapter in (c01, c02, c03, c04, c05, c06, c07, c08, c09, c10, c11, c12, c13, c14, c15)
     for item in chapter.CHECKS
 }
 

@@ -14,6 +14,7 @@ from tutorlib.explore import (
     CoinTable,
     EMSteps,
     FoolTheMeasure,
+    FormationFilm,
     GuestRoom,
     PoolMorph,
     RecallMachine,
@@ -62,6 +63,7 @@ LOOKS = {
         "clock": ['[data-preset="Clock"]', '[data-game="1"]'],
         "one song": ['[data-preset="One song"]'],
     },
+    FormationFilm: {"first": [], "untrained": ['[data-do="start"]'], "on": ['[data-do="on"]'] * 2},
     TwoLaws: {
         "first": [],
         "wrong and sure": ['[data-preset="1"]', '[data-take="values"]'],
@@ -107,6 +109,11 @@ DRAWN = {
         ".axis, .bars, tbody, .tasks, label .name, label .value, [role=group]",
         20,
         ("[data-song]", "[data-preset]", "[data-game]"),
+    ),
+    FormationFilm: (
+        ".map, .cloud, .curves, .marks, .said, label .name, label .value, [role=group]",
+        8,
+        ("[data-do]", "input"),
     ),
     CoinTable: (
         ".sequence, .sentence, .columns, .scale, table, svg, select",

@@ -25,6 +25,7 @@ RANKS = {
             "interventions",
             "em",
             "em_attention",
+            "formation",
         ],
         2,
     ),

@@ -11,6 +11,7 @@ from tutorlib.explore.cloud import BeliefCloud
 from tutorlib.explore.coin import CoinTable
 from tutorlib.explore.counting import UnitSquare
 from tutorlib.explore.em import EMSteps
+from tutorlib.explore.film import FormationFilm
 from tutorlib.explore.guests import GuestRoom
 from tutorlib.explore.measures import FoolTheMeasure
 from tutorlib.explore.pools import PoolMorph
@@ -29,6 +30,7 @@ __all__ = [
     "EliminationGame",
     "Explorer",
     "FoolTheMeasure",
+    "FormationFilm",
     "GuestRoom",
     "PoolMorph",
     "RecallMachine",

@@ -135,7 +135,7 @@ def sula(
 def beta_sequences(
     examples: int, orders: int, generator: torch.Generator, words: tuple[str, str] = ("red", "blue")
 ) -> Evidence:
-    """``Sequence: red, blue, ..., `` of one length, with every number of the first word, each in several random orders.
+    """``Sequence: red, blue, ...,`` of one length, with every number of the first word, each in several random orders.
 
     Before any example all shares of the first word are equally likely. Then the exact probability that it comes next is
     ``(n + 1) / (examples + 2)`` after ``n`` of them. All prompts have the same length, so what follows the length cannot
