@@ -35,6 +35,7 @@ a folder, several GPUs, a small random model as a control:
 def add_command(commands: Any) -> None:
     """Add ``llm-report`` to the sub-commands of a parser.
 
+    >>> import argparse
     >>> parser = argparse.ArgumentParser()
     >>> add_command(parser.add_subparsers())
     >>> parser.parse_args(["llm-report", "smollm2", "--quick"]).model

@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 import torch
 import transformers
@@ -44,12 +45,16 @@ def folder(tmp_path_factory):
 
 def test_a_folder_gives_the_same_model_and_asks_nobody(folder, monkeypatch):
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
     model, text = load(folder, device="cpu"), "The old dog lifted his head."
     a, b = (record(m, [text], positions=0) for m in (model, tiny("mistral")))
     torch.testing.assert_close(a.values, b.values)
     torch.testing.assert_close(a.entropy, b.entropy)
-    assert "HF_HUB_OFFLINE" not in os.environ and check_values(model) < 1e-5
+    assert "HF_HUB_OFFLINE" not in os.environ and huggingface_hub.constants.HF_HUB_OFFLINE is False
+    assert check_values(model) < 1e-5
     assert load(folder, dtype="bfloat16", device="cpu").dtype == torch.bfloat16
+    spread = load(folder, device_map={"": "cpu"})  # as "auto" would, on one device
+    torch.testing.assert_close(record(spread, [text], positions=0).values, b.values)
 
 
 def raised(*names):

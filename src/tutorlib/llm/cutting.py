@@ -74,14 +74,14 @@ def measure_cuts(
     edits: dict[str, list[Edit]] = {
         "probe axis": [take(last, probe_direction(x[last][fit], prose.entropy[fit]))],
         "covariance axis": [take(last, axis[last])],
-        "covariance axis, all layers": [take(layer, axis[layer]) for layer in x],
+        "covariance axis, several layers": [take(layer, axis[layer]) for layer in x],
         "first principal axis": [take(last, first_direction(x[last][fit]))],
         "LEACE": [erase(last, eraser)],
     }
     families = {
         "random axes": [[take(last, line)] for line in random],
         "axes of the same variance": [[take(last, line[0])] for line in fair[last]],
-        "the same variance, all layers": [
+        "the same variance, several layers": [
             [take(layer, fair[layer][i, 0]) for layer in x] for i in range(draws)
         ],
     }

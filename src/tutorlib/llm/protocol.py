@@ -276,6 +276,7 @@ def _rank(x: Tensor, y: Tensor) -> float:
 def plain(value: Any) -> Any:
     """Numbers with four digits, lists and texts only; intervals as ``[mean, low, high]``, and None for what is not finite.
 
+    >>> from tutorlib.evaluation import Interval
     >>> plain({"kl": Interval(0.123456, 0.1, 0.2), "x": float("nan")})
     {'kl': [0.1235, 0.1, 0.2], 'x': None}
     """

@@ -280,7 +280,7 @@ def _cuts(found: Mapping[str, Any], paper: Mapping[str, str]) -> str:
     ]
     return (
         "## Cutting axes out of the values\n\n"
-        f"In the last layer, or in all of the layers {', '.join(map(str, c['layers']))}. KL from the "
+        f"In the last layer, or in each of the layers {', '.join(map(str, c['layers']))}. KL from the "
         f"model as it is; for random "
         "axes the mean, the lowest and the highest of the draws. The probe is fitted anew after the "
         "cut, for along the axis itself "
