@@ -169,3 +169,15 @@ def test_a_family_of_ones_own_and_one_that_does_not_fit():
         wrap(model.network, model.tokenizer, FAMILIES["gpt_neox"], "x", "1")
     with pytest.raises(ModelError, match=r"no module 'self_attn\.values'"):
         wrap(model.network, model.tokenizer, Family("mine", value="values"), "x", "1")
+
+
+def test_gemma_with_eyes_keeps_its_blocks_deeper():
+    from transformers import Gemma3Config, Gemma3ForConditionalGeneration
+
+    text, eyes = tiny("gemma3_text"), {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
+    config = Gemma3Config(
+        text_config=text.network.config.to_dict(),
+        vision_config={**eyes, "num_attention_heads": 2, "image_size": 28, "patch_size": 14},
+    )
+    network = Gemma3ForConditionalGeneration._from_config(config, attn_implementation="eager")
+    assert check_values(wrap(network, text.tokenizer, FAMILIES["gemma3"], "with eyes", "1")) < 1e-5
