@@ -20,6 +20,7 @@ from tutorlib.explore import (
     RecallMachine,
     SurpriseAreas,
     SwitchBoard,
+    TextAxis,
     TwoLaws,
     UnitSquare,
 )
@@ -81,6 +82,7 @@ LOOKS = {
         "attention off": ['[data-do="attention"]'],
         "updates off": ['[data-do="updates"]'],
     },
+    TextAxis: {"first": [], "another text, PC1": ['[data-text="3"]', '[data-axis="first"]']},
     PoolMorph: {"first": [], "plain, ten moves": ['[data-key="divide"]', '[data-do="ten"]']},
 }
 # What Python draws and JavaScript draws again, how many such parts there are, and which controls wait for JavaScript.
@@ -144,6 +146,11 @@ DRAWN = {
         ".frames, .trails, .grip, table, .result, label .name, label .value, .sounds, [role=group]",
         14,
         ("[data-key]", "[data-sound]"),
+    ),
+    TextAxis: (
+        ".front, [role=listbox], .dots, .what, .result, [role=group]",
+        7,
+        ("[data-text]", "[data-axis]"),
     ),
     SwitchBoard: (
         ".axes, .marks, table, .result, [role=group], select",

@@ -22,9 +22,8 @@ mixture = expect_number(
     MIXED,
     "Right: the law is 0.7375 and 0.2625, and its entropy 0.830 bits: more than the mean of both entropies.",
     {
-        (
-            _PLAIN + 1
-        ) / 2: "This is the mean of the two entropies. Mix the laws first, and take the entropy of the mixture.",
+        (_PLAIN + 1)
+        / 2: "This is the mean of the two entropies. Mix the laws first, and take the entropy of the mixture.",
         1.0: "This is the wild teller's entropy.",
         _PLAIN: "This is the plain teller's entropy.",
         MIXED * math.log(2): "This is in nats. Use logarithms to base 2.",
@@ -184,7 +183,10 @@ def _function(name: str, correct: Callable[..., Tensor], slips: Slips, praise: s
 
 
 token_function = _function(
-    "by_token", right_token, TOKEN_SLIPS, "Right. A probe that does not beat this reads no more than the token."
+    "by_token",
+    right_token,
+    TOKEN_SLIPS,
+    "Right. A probe that does not beat this reads no more than the token.",
 )
 mixture_function = _function(
     "mixture_entropy", right_mixture, MIXTURE_SLIPS, "Right: first the mixture, then its entropy."

@@ -103,7 +103,7 @@ class Grammar(Tunnel):
     >>> tunnel = Grammar(12)
     >>> batch = tunnel.sample(1, torch.Generator().manual_seed(0))
     >>> tunnel.text(batch.tokens[0])
-    '. the dog that the king likes sees the bird . the'
+    '. the old dog that the cat likes sees the cat .'
     """
 
     name = "grammar"

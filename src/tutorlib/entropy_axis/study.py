@@ -91,7 +91,7 @@ def layer_row(
     >>> texts = ["The old dog lifted his head and he looked at the door.", "She put the letter back on the table."] * 5
     >>> a, b = (record(tiny(seed=s), texts, positions=2) for s in (0, 1))
     >>> layer_row(a, b, "values", 1, resamples=5)["rows"]
-    80
+    90
     """
     x, y, groups = trained.vectors(what, layer).double(), trained.entropy, trained.prompt
     axes = entropy_axes(x, y, groups, _seeded(0), resamples=resamples)

@@ -174,7 +174,9 @@ def set_first_axis(model: Transformer, layer: int, head: int, direction: Tensor,
     >>> bool((model(tokens) - before).abs().max() < 1e-4)
     True
     """
-    attention = instance("model", model, Transformer).blocks[integer("layer", layer, 0, model.layers - 1)].attention
+    attention = (
+        instance("model", model, Transformer).blocks[integer("layer", layer, 0, model.layers - 1)].attention
+    )
     size_of_head = attention.value.weight.shape[0] // attention.heads
     u = real_tensor("direction", direction, "[head_dim]").double()
     if len(u) != size_of_head or not u.any():
@@ -182,7 +184,9 @@ def set_first_axis(model: Transformer, layer: int, head: int, direction: Tensor,
     u = u / u.norm()
     change = torch.eye(len(u), dtype=torch.float64) + size * torch.outer(torch.ones_like(u), u)
     if abs(float(1 + size * u.sum())) < 0.1:
-        raise ValueError("direction: its entries nearly cancel, so the map cannot be undone; take another size")
+        raise ValueError(
+            "direction: its entries nearly cancel, so the map cannot be undone; take another size"
+        )
     rows = slice(integer("head", head, 0, attention.heads - 1) * len(u), (head + 1) * len(u))
     value, output = attention.value.weight, attention.output.weight
     value[rows] = (change @ value[rows].double()).float()

@@ -26,7 +26,7 @@ function correlation(x, y) {
 
 function mount(root, data) {
   const find = selector => root.querySelector(selector), all = selector => [...root.querySelectorAll(selector)];
-  const state = {text: "0", axis: Object.keys(data.axes)[0], at: 0};
+  const state = {text: "0", axis: data.axes[0][0], at: 0};
   const box = find("[role=listbox]"), svg = find("svg");
 
   function choose(i, focus) {
@@ -51,11 +51,11 @@ function mount(root, data) {
   function draw() {
     const text = data.texts[state.text], h = text.entropy, a = text[state.axis];
     find(".front").textContent = text.front;
-    find(".what").textContent = data.axes[state.axis];
+    find(".what").textContent = data.axes.find(([key]) => key === state.axis)[1];
     box.innerHTML = text.pieces.map((piece, i) =>
-      `<span role="option" class="h${shade(h[i])} a${shade(a[i])}" data-i="${i}">${escaped(piece)}</span>`).join("");
+      `<span role="option" class="h${shade(h[i])} a${shade(a[i])}" tabindex="-1" aria-selected="false" data-i="${i}">${escaped(piece)}</span>`).join("");
     find(".dots").innerHTML = h.map((bits, i) =>
-      `<circle class="dot" data-i="${i}" cx="${(LEFT + place(bits)).toFixed(1)}" cy="${(TOP + SPAN - place(a[i])).toFixed(1)}"></circle>`).join("");
+      `<circle class="dot" data-i="${i}" cx="${(LEFT + place(bits)).toFixed(2)}" cy="${(TOP + SPAN - place(a[i])).toFixed(2)}" r="3.6"></circle>`).join("");
     for (const key of ["text", "axis"]) all(`button[data-${key}]`).forEach(button => button.setAttribute("aria-pressed", button.dataset[key] === state[key]));
     choose(state.at, false);
   }

@@ -39,10 +39,9 @@ def measure_tokens(
     Readings of a probe are held out by paragraph. PC1 has its arbitrary sign turned so that it goes with the entropy, and
     is brought to bits by its mean and spread.
 
-    >>> from tutorlib.llm import record, tiny
+    >>> from tutorlib.llm import paragraphs, record, tiny
     >>> model = tiny(seed=1)
-    >>> texts = [paragraph.text for paragraph in paragraphs()]
-    >>> found = record(model, texts, what=("values", "residual"), layers=(1, 2))
+    >>> found = record(model, [p.text for p in paragraphs()], what=("values", "residual"), layers=(1, 2))
     >>> len(measure_tokens(model, found, layers=(1, 2)))
     6
     """
@@ -109,8 +108,8 @@ def _frame() -> str:
 
 def _dots(text: dict[str, Any], axis: str) -> str:
     return "".join(
-        f'<circle class="dot{" now" if i == 0 else ""}" data-i="{i}" cx="{LEFT + _place(h):.1f}" '
-        f'cy="{TOP + SPAN - _place(a):.1f}" r="{6.5 if i == 0 else 3.6}"></circle>'
+        f'<circle class="dot{" now" if i == 0 else ""}" data-i="{i}" cx="{LEFT + _place(h):.2f}" '
+        f'cy="{TOP + SPAN - _place(a):.2f}" r="{6.5 if i == 0 else 3.6}"></circle>'
         for i, (h, a) in enumerate(zip(text["entropy"], text[axis], strict=True))
     )
 
@@ -171,7 +170,7 @@ class TextAxis(Explorer):
         super().__init__(
             name="uncertain",
             label="A text and its uncertainty",
-            data={"texts": texts, "axes": {key: about for key, (_, about) in AXES.items()}},
+            data={"texts": texts, "axes": [[key, about] for key, (_, about) in AXES.items()]},
             scripts=("uncertain.js",),
             body=f"<style>{asset('uncertain.css')}</style>\n{_body(texts)}",
             text=(
