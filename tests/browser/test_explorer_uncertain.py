@@ -45,7 +45,7 @@ def assert_numbers_are_right(page):
     assert number(page, "off") == pytest.approx(float((h - a).abs().mean()), abs=0.0051)
     tokens = page.locator("[role=option]").evaluate_all("all => all.map(e => [e.textContent, e.className])")
     shades = [(v / 2).floor().clamp(0, 4).int().tolist() for v in (h, a)]
-    assert tokens == [[p, f"h{up} a{down}"] for p, up, down in zip(text["pieces"], *shades, strict=True)]
+    assert tokens == [[p, f"up{up} down{down}"] for p, up, down in zip(text["pieces"], *shades, strict=True)]
     dots = page.locator(".dot").evaluate_all("all => all.map(e => [e.cx.baseVal.value, e.cy.baseVal.value])")
     place = torch.stack((34 + 23 * h.clamp(0, 12), 286 - 23 * a.clamp(0, 12)), -1)
     torch.testing.assert_close(torch.tensor(dots, dtype=torch.float64), place, rtol=0, atol=0.0501)

@@ -85,7 +85,8 @@ def layer_row(
     Returns:
         The numbers of :class:`tutorlib.llm.EntropyAxes` (intervals as ``[mean, low, high]``), and ``raw_share`` and
         ``raw_first`` (of PC1 without standardising), ``within`` (of the probe, inside groups of one last token),
-        ``untrained_r2`` and ``untrained_first``, ``random_95`` (size of the rank correlation that 95 % of random directions stay below).
+        ``untrained_r2`` and ``untrained_first``, ``random_95`` (size of the rank correlation that 95 % of random directions
+        stay below).
 
     >>> from tutorlib.llm import record, tiny
     >>> texts = ["The old dog lifted his head and he looked.", "She put the letter back on the table."] * 5

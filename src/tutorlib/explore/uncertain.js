@@ -53,7 +53,7 @@ function mount(root, data) {
     find(".front").textContent = text.front;
     find(".what").textContent = data.axes.find(([key]) => key === state.axis)[1];
     box.innerHTML = text.pieces.map((piece, i) =>
-      `<span role="option" class="h${shade(h[i])} a${shade(a[i])}" tabindex="-1" aria-selected="false" data-i="${i}">${escaped(piece)}</span>`).join("");
+      `<span role="option" class="up${shade(h[i])} down${shade(a[i])}" tabindex="-1" aria-selected="false" data-i="${i}">${escaped(piece)}</span>`).join("");
     find(".dots").innerHTML = h.map((bits, i) =>
       `<circle class="dot" data-i="${i}" cx="${(LEFT + place(bits)).toFixed(2)}" cy="${(TOP + SPAN - place(a[i])).toFixed(2)}" r="3.6"></circle>`).join("");
     for (const key of ["text", "axis"]) all(`button[data-${key}]`).forEach(button => button.setAttribute("aria-pressed", button.dataset[key] === state[key]));

@@ -87,7 +87,7 @@ def _place(bits: float) -> float:
 
 def _tokens(text: dict[str, Any], axis: str) -> str:
     return "".join(
-        f'<span role="option" class="h{shade(h)} a{shade(a)}" tabindex="{0 if i == 0 else -1}" '
+        f'<span role="option" class="up{shade(h)} down{shade(a)}" tabindex="{0 if i == 0 else -1}" '
         f'aria-selected="{"true" if i == 0 else "false"}" data-i="{i}">{escape(piece)}</span>'
         for i, (piece, h, a) in enumerate(zip(text["pieces"], text["entropy"], text[axis], strict=True))
     )
@@ -137,7 +137,7 @@ def _body(texts: list[dict[str, Any]]) -> str:
     choices = _buttons("text", {str(i): str(row["domain"]) for i, row in enumerate(texts)})
     axes = _buttons("axis", {key: words for key, (words, _) in AXES.items()})
     scale = "".join(
-        f'<span><i class="h{i} a{i}"></i>{2 * i}{"+" if i == SHADES - 1 else f" to {2 * i + 2}"}</span>'
+        f'<span><i class="up{i} down{i}"></i>{2 * i}{"+" if i == SHADES - 1 else f" to {2 * i + 2}"}</span>'
         for i in range(SHADES)
     )
     return (
